@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from interplay.errors import InterplayError
 
-class DataError(Exception):
+
+class DataError(InterplayError):
     """A file that cannot be used, said in one line: what, where, and what was expected.
 
     Args:
@@ -18,7 +20,7 @@ class DataError(Exception):
     def __init__(self, file: str | Path, record: str, found: str, expected: str) -> None:
         self.file, self.record, self.found, self.expected = str(file), record, found, expected
         where = f"{self.file}: {record}" if record else self.file
-        super().__init__(f"{where}: found {found}, expected {expected}".replace("\n", " "))
+        super().__init__(f"{where}: found {found}, expected {expected}")
 
     def __reduce__(self) -> tuple[type[DataError], tuple[str, str, str, str]]:
         # Exceptions cross process borders when a data set is prepared in parallel.

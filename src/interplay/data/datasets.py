@@ -1,0 +1,89 @@
+"""The data sets by name, and what every one of them offers.
+
+A data set is a class whose constructor arguments are its settings: the command line and the recipes check theirs
+against that signature (``--data.root``, ``--data.test_fold``, …).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from interplay.data.clips import SkeletonClip
+from interplay.errors import InterplayError
+from interplay.graph.layouts import SkeletonLayout
+
+DATASETS: Mapping[str, str] = {
+    "ntu60": "interplay.data.ntu.dataset:NTU60",
+    "ntu120": "interplay.data.ntu.dataset:NTU120",
+    "ntu": "interplay.data.ntu.dataset:NTUTree",
+    "sbu": "interplay.data.sbu:SBU",
+    "assembly101": "interplay.data.assembly101:Assembly101",
+    "ctrgcn": "interplay.data.ctrgcn:CTRGCN",
+    "pyskl": "interplay.data.pyskl:PYSKL",
+    "plain": "interplay.data.plain:PlainFolder",
+    "playground": "interplay.data.playground.dataset:Playground",
+    "hands": "interplay.data.playground.dataset:PlaygroundHands",
+}
+"""Name → ``module:class``. The classes are imported only when asked for."""
+
+
+@runtime_checkable
+class SkeletonDataset(Protocol):
+    """Clips on disk (or simulated), read one at a time.
+
+    Attributes:
+        name: as in :data:`DATASETS`.
+        layout: joint layout of every clip.
+        frames_per_second: of every clip, None where clips differ or nobody knows.
+        classes: class names; a clip's label indexes them.
+        entity_names: what the two entities are called, e.g. ("left hand", "right hand").
+    """
+
+    name: str
+    layout: SkeletonLayout
+    frames_per_second: float | None
+    classes: tuple[str, ...]
+    entity_names: tuple[str, ...]
+
+    def __len__(self) -> int: ...
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """Unique name of each clip."""
+
+    def read(self, index: int) -> SkeletonClip:
+        """Read one clip. Raises DataError, and nothing else, for a file that cannot be used."""
+
+    def parts(self) -> Mapping[str, NDArray[np.int64]]:
+        """Indices of ``train`` and ``test`` (and ``validation`` where the protocol has one)."""
+
+    def fingerprint(self) -> str:
+        """A key that changes when files or settings do; cheap (names, sizes, times), for caches."""
+
+
+def dataset_class(name: str) -> type[Any]:
+    """The class behind a name; InterplayError naming the nearest one if there is none."""
+    try:
+        module, attribute = DATASETS[name].split(":")
+    except KeyError:
+        near = difflib.get_close_matches(name, DATASETS, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise InterplayError(f"unknown data set {name!r}{hint} (known: {', '.join(DATASETS)})") from None
+    cls = getattr(import_module(module), attribute)
+    assert isinstance(cls, type)
+    return cls
+
+
+def open_dataset(name: str, root: str | Path | None = None, **settings: Any) -> SkeletonDataset:
+    """Open a data set. ``root`` is its folder or file (None for the simulators); settings go to its constructor."""
+    if root is not None:
+        settings["root"] = root
+    dataset: SkeletonDataset = dataset_class(name)(**settings)
+    return dataset
