@@ -167,16 +167,12 @@ class SkeletonLayout:
 def shipped_layouts() -> tuple[str, ...]:
     """Names of the layouts in the package."""
     folder = resources.files("interplay.graph").joinpath("skeletons")
-    return tuple(
-        sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml"))
-    )
+    return tuple(sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml")))
 
 
 @cache
 def _shipped(name: str) -> SkeletonLayout:
-    text = (
-        resources.files("interplay.graph").joinpath("skeletons", f"{name}.yaml").read_text(encoding="utf-8")
-    )
+    text = resources.files("interplay.graph").joinpath("skeletons", f"{name}.yaml").read_text(encoding="utf-8")
     return SkeletonLayout.from_dict(yaml.safe_load(text), where=name)
 
 
@@ -195,15 +191,11 @@ def load_layout(name: str | Path | SkeletonLayout) -> SkeletonLayout:
     if path.suffix not in (".yaml", ".yml"):
         near = difflib.get_close_matches(str(name), known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise LayoutError(
-            f"unknown layout {str(name)!r}{hint} (shipped: {', '.join(known)}; or the path of a .yaml)"
-        )
+        raise LayoutError(f"unknown layout {str(name)!r}{hint} (shipped: {', '.join(known)}; or the path of a .yaml)")
     try:
         value = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise LayoutError(f"{path}: cannot read the layout: {' '.join(str(error).split())}") from None
     if not isinstance(value, dict):
-        raise LayoutError(
-            f"{path}: found {type(value).__name__}, expected a mapping with name, joints, edges"
-        )
+        raise LayoutError(f"{path}: found {type(value).__name__}, expected a mapping with name, joints, edges")
     return SkeletonLayout.from_dict(value, where=str(path))
