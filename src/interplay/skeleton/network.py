@@ -1,0 +1,262 @@
+"""me-GCN: input norm, blocks of me-GC and temporal convolution, and the inference layer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from interplay.graph.adjacency import Subsets, adjacency_subsets, block_diagonal
+from interplay.graph.layouts import SkeletonLayout, load_layout
+from interplay.skeleton.early_fusion import EarlyFusion, fuse_entities
+from interplay.skeleton.graph_convolution import (
+    Contraction,
+    MutualExcitationGraphConvolution,
+    PointwiseConvolution,
+)
+from interplay.skeleton.mutual_feature import MutualFeatureExcitation
+from interplay.skeleton.mutual_topology import AlphaOn, Mutual, MutualTopologyExcitation, Topology
+from interplay.skeleton.temporal_convolution import TemporalKind, temporal_convolution
+
+ENTITIES = 2
+FIRST_RELATION_CHANNELS = 8
+
+
+class InputNorm(nn.Module):
+    """Normalises coordinates (paper section III-B, "Input Layer"); always in float32.
+
+    ``batch``: batch norm with one statistic per entity, joint and channel, in the order (M, V, C); with ``shared`` one
+    per joint and channel. ``instance``: each sample over its own time, the paper's words read literally.
+
+    Shapes: (B, C, T, V, M) → (B, M, C, V, T).
+    """
+
+    def __init__(self, channels: int, joints: int, entities: int, kind: str, shared: bool) -> None:
+        super().__init__()
+        self.kind = kind
+        self.shared = shared
+        self.bn = nn.BatchNorm1d(joints * channels * (1 if shared else entities))
+
+    def forward(
+        self, x: Float[Tensor, "batch channel time joint entity"]
+    ) -> Float[Tensor, "batch entity channel joint time"]:
+        batch, channels, time, joints, entities = x.shape
+        with torch.autocast(x.device.type, enabled=False):
+            rows = x.to(self.bn.weight.dtype).permute(0, 4, 3, 1, 2)  # B M V C T
+            rows = rows.reshape(batch * entities if self.shared else batch, -1, time)
+            if self.kind == "instance":
+                variance, mean = torch.var_mean(rows, dim=-1, correction=0, keepdim=True)
+                rows = (rows - mean) * torch.rsqrt(variance + self.bn.eps)
+                rows = rows * self.bn.weight[:, None] + self.bn.bias[:, None]
+            else:
+                rows = self.bn(rows)
+        return rows.reshape(batch, entities, joints, channels, time).transpose(2, 3)
+
+
+class MutualExcitationBlock(nn.Module):
+    """``ReLU(TC(GC(X)) + residual(X))``.
+
+    Shapes: (B, M, Cin, V, T) → (B, M, Cout, V, ⌈T/stride⌉). The stride acts in TC and in the residual only.
+    """
+
+    def __init__(
+        self,
+        convolution: MutualExcitationGraphConvolution,
+        temporal: nn.Module,
+        residual: nn.Module | None,
+    ) -> None:
+        super().__init__()
+        self.convolution = convolution
+        self.temporal = temporal
+        self.residual = residual
+
+    def forward(
+        self, x: Float[Tensor, "batch entity channel joint time"]
+    ) -> Float[Tensor, "batch entity out joint short"]:
+        batch_entity = x.shape[:2]
+        y = self.temporal(self.convolution(x).flatten(0, 1))
+        if self.residual is not None:
+            y = y + self.residual(x.flatten(0, 1))
+        return torch.relu(y).unflatten(0, batch_entity)
+
+
+class MutualExcitationGCN(nn.Module):
+    """Mutual excitation graph convolutional network (me-GCN; paper section III).
+
+    Input norm → K blocks → mean over joints and time → pool over the entities → dropout → linear.
+
+    Args:
+        num_classes: classes to tell apart.
+        layout: joint layout, by name, path of a YAML file, or itself.
+        in_channels: values per joint: 3 for one stream, 6, 9, 12 for streams put together.
+        channels: widths of the three stages; the second and third start with temporal stride 2.
+        depth: blocks of each stage; the paper's K = 8 … 12 are (3,3,2) (3,3,3) (4,3,3) (4,4,3) (4,4,4).
+        reduction: r; relation channels C' = Cin / r, and 8 in the first block.
+        subsets: static matrices: ``spatial`` (self, inward, outward), ``uniform`` (one), ``identity`` (three).
+        adaptive: the static matrices are learnt.
+        alpha_on: α on the dynamic part (CTR-GCN, authors' release) or on the static one (the paper's formula).
+        mte: mutual topology excitation; off, the network is CTR-GCN if ``mfe`` is off too.
+        mfe: mutual feature excitation.
+        mutual: ``shared``: the same V_RL for both entities (paper); ``directed``: V_LR = −V_RLᵀ for entity 1.
+        mutual_layers: blocks, counted from 1, that have mutual excitation; None for all (Table V).
+        tie_entities: one β and one γ per subset for both entities.
+        beta_init: β at the start (Table VI).
+        gamma_init: γ at the start (Table VI).
+        mfe_proj: second convolution on MFE's individual branch (authors' release, +0.79 M parameters).
+        tc: temporal convolution: ``multiscale``, ``single`` (5 taps), ``none``.
+        input_norm: ``batch`` or ``instance``.
+        input_norm_shared: the same input statistics for both entities.
+        fusion: ``mean`` or ``sum`` over the entities at the end.
+        contraction: joint index of A that is summed: ``first`` (paper Eq. 1) or ``second`` (CTR-GCN's code).
+        early_fusion: make one entity of the two before the first layer (Table VIII); mutual excitation is then off.
+        dropout: before the linear layer.
+
+    Shapes: (B, in_channels, T, V, 2) → (B, num_classes); any T ≥ 1.
+
+    Raises:
+        ValueError: an argument out of its range, with what was expected.
+    """
+
+    def __init__(
+        self,
+        num_classes: int = 26,
+        layout: str | SkeletonLayout = "ntu25",
+        *,
+        in_channels: int = 3,
+        channels: tuple[int, int, int] = (64, 128, 256),
+        depth: tuple[int, int, int] = (4, 3, 3),
+        reduction: int = 8,
+        subsets: Subsets = "spatial",
+        adaptive: bool = True,
+        alpha_on: AlphaOn = "dynamic",
+        mte: bool = True,
+        mfe: bool = True,
+        mutual: Mutual = "shared",
+        mutual_layers: Sequence[int] | None = None,
+        tie_entities: bool = False,
+        beta_init: float = 0.0,
+        gamma_init: float = 0.0,
+        mfe_proj: bool = False,
+        tc: TemporalKind = "multiscale",
+        input_norm: Literal["batch", "instance"] = "batch",
+        input_norm_shared: bool = False,
+        fusion: Literal["mean", "sum"] = "mean",
+        contraction: Contraction = "first",
+        early_fusion: EarlyFusion = "none",
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        for name, value, allowed in (
+            ("subsets", subsets, get_args(Subsets)),
+            ("alpha_on", alpha_on, get_args(AlphaOn)),
+            ("mutual", mutual, get_args(Mutual)),
+            ("tc", tc, get_args(TemporalKind)),
+            ("input_norm", input_norm, ("batch", "instance")),
+            ("fusion", fusion, ("mean", "sum")),
+            ("contraction", contraction, get_args(Contraction)),
+            ("early_fusion", early_fusion, get_args(EarlyFusion)),
+        ):
+            if value not in allowed:
+                raise ValueError(f"{name}: found {value!r}, expected one of {', '.join(map(repr, allowed))}")
+        if len(channels) != 3 or len(depth) != 3 or depth[0] < 1 or min(depth) < 0:
+            raise ValueError(f"channels {channels}, depth {depth}: expected three of each, depth at least (1, 0, 0)")
+        for name, number in (("num_classes", num_classes), ("in_channels", in_channels), ("reduction", reduction)):
+            if number < 1:
+                raise ValueError(f"{name}: found {number}, expected at least 1")
+        layers = set(range(1, sum(depth) + 1))
+        mutual_set = layers if mutual_layers is None else set(mutual_layers)
+        if not mutual_set <= layers:
+            raise ValueError(f"mutual_layers: found {sorted(mutual_set - layers)}, expected blocks 1 to {sum(depth)}")
+
+        self.layout = load_layout(layout)
+        self.in_channels = in_channels
+        self.early_fusion: EarlyFusion = early_fusion
+        self.fusion = fusion
+        adjacency = adjacency_subsets(self.layout, subsets)
+        entities = ENTITIES if early_fusion == "none" else 1
+        fused_channels = in_channels * ENTITIES if early_fusion == "concat_channels" else in_channels
+        if early_fusion == "concat_joints":
+            adjacency = block_diagonal(adjacency, ENTITIES)
+        self.input_norm = InputNorm(fused_channels, adjacency.shape[-1], entities, input_norm, input_norm_shared)
+
+        blocks: list[MutualExcitationBlock] = []
+        width = fused_channels
+        for stage, count in enumerate(depth):
+            for position in range(count):
+                first = not blocks
+                out, stride = channels[stage], 2 if stage > 0 and position == 0 else 1
+                excited = entities == ENTITIES and len(blocks) + 1 in mutual_set
+                topology = MutualTopologyExcitation(
+                    adjacency,
+                    width,
+                    out,
+                    FIRST_RELATION_CHANNELS if first else max(1, width // reduction),
+                    adaptive=adaptive,
+                    normalise_columns=subsets == "identity",
+                    alpha_on=alpha_on,
+                    mutual=mutual if excited and mte else None,
+                    tie_entities=tie_entities,
+                    beta_init=beta_init,
+                )
+                feature = MutualFeatureExcitation(
+                    adjacency.shape[0],
+                    width,
+                    out,
+                    mutual=excited and mfe,
+                    tie_entities=tie_entities,
+                    gamma_init=gamma_init,
+                    projection=mfe_proj,
+                )
+                residual: nn.Module | None = nn.Identity()
+                if first:
+                    residual = None
+                elif stride > 1 or width != out:
+                    residual = PointwiseConvolution(width, out, stride)
+                convolution = MutualExcitationGraphConvolution(topology, feature, width, out, contraction)
+                blocks.append(MutualExcitationBlock(convolution, temporal_convolution(tc, out, stride), residual))
+                width = out
+        self.blocks = nn.ModuleList(blocks)
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(width, num_classes)
+        nn.init.normal_(self.classifier.weight, 0.0, math.sqrt(2.0 / num_classes))
+        nn.init.zeros_(self.classifier.bias)
+
+    def _start(
+        self, x: Float[Tensor, "batch channel time joint entity"]
+    ) -> Float[Tensor, "batch fused_entity fused_channel fused_joint time"]:
+        expected = (self.in_channels, self.layout.joint_count, ENTITIES)
+        if (x.shape[1], *x.shape[3:]) != expected or x.shape[2] < 1:
+            raise ValueError(
+                f"network input: found {tuple(x.shape)}, expected (batch, {expected[0]} channels, time, "
+                f"{expected[1]} joints of {self.layout.name}, {ENTITIES} entities)"
+            )
+        normed: Tensor = self.input_norm(fuse_entities(x, self.early_fusion))
+        return normed
+
+    def features(self, x: Float[Tensor, "batch channel time joint entity"]) -> Float[Tensor, "batch feature"]:
+        """The pooled embedding in front of the linear layer (paper Fig. 3)."""
+        y = self._start(x)
+        for block in self.blocks:
+            y = block(y)
+        pooled = y.mean(dim=(3, 4))
+        return pooled.mean(dim=1) if self.fusion == "mean" else pooled.sum(dim=1)
+
+    def forward(self, x: Float[Tensor, "batch channel time joint entity"]) -> Float[Tensor, "batch class"]:
+        """Logits."""
+        logits: Tensor = self.classifier(self.dropout(self.features(x)))
+        return logits
+
+    @torch.no_grad()
+    def diagnostics(self, x: Float[Tensor, "batch channel time joint entity"]) -> list[Topology]:
+        """The maps V_X, V_RL and A_X (before and after FFB) of every block; α, β, γ are the blocks' parameters."""
+        y = self._start(x)
+        found = []
+        for block in self.blocks:
+            assert isinstance(block, MutualExcitationBlock)
+            found.append(block.convolution.topology.diagnose(y.mean(dim=-1)))
+            y = block(y)
+        return found
