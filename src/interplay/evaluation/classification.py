@@ -174,8 +174,8 @@ def metrics(scores: Scores, seed: int = 0, resamples: int = 1000) -> dict[str, E
     """The numbers that are reported of one label per clip, with 95 % intervals.
 
     ``top1``, ``top5`` (where there are more than five classes), ``mean_class``, ``cross_entropy`` (nats),
-    ``calibration_error`` (ECE, 15 bins, no interval); with verb and noun tables also ``verb_top1`` and ``noun_top1``, with a head list
-    ``head_top1`` and ``tail_top1`` (see :mod:`interplay.evaluation.hands`).
+    ``calibration_error`` (ECE, 15 bins, no interval); with verb and noun tables also ``verb_top1`` and ``noun_top1``,
+    with a head list ``head_top1`` and ``tail_top1`` (see :mod:`interplay.evaluation.hands`).
     """
     from interplay.evaluation.calibration import expected_calibration_error
     from interplay.evaluation.hands import verb_noun_metrics
