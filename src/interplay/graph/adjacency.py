@@ -51,4 +51,4 @@ def block_diagonal(
     matrices: Float[Tensor, "subset joint joint"], copies: int
 ) -> Float[Tensor, "subset all_joints all_joints"]:
     """Several skeletons side by side in one graph with no edge between them (early fusion over joints)."""
-    return torch.stack([torch.block_diag(*[matrix] * copies) for matrix in matrices])
+    return torch.stack([torch.kron(torch.eye(copies), matrix) for matrix in matrices])

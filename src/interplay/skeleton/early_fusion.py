@@ -28,8 +28,8 @@ def fuse_entities(
         case "add":
             return x.sum(dim=-1, keepdim=True)
         case "concat_channels":
-            return torch.cat(x.split(1, dim=-1), dim=1)
+            return torch.cat((x[..., :1], x[..., 1:]), dim=1)
         case "concat_joints":
-            return torch.cat(x.split(1, dim=-1), dim=3)
+            return torch.cat((x[..., :1], x[..., 1:]), dim=3)
         case _:
             assert_never(how)
