@@ -1,0 +1,133 @@
+"""Lightning's Trainer as a recipe wants it. The loop, DDP, precision and clipping are Lightning's."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
+from lightning.pytorch.callbacks import Callback, EarlyStopping
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from interplay.errors import InterplayError
+from interplay.training.callbacks import EpochSchedule, FiniteLoss, ProgressLine, RunRecord, higher_is_better
+from interplay.training.folder import RunFolder
+from interplay.training.settings import OptimiserSettings, TrainingSettings
+from interplay.training.writing import write_whole
+
+
+class WholeCheckpoints(TorchCheckpointIO):
+    """Checkpoints that appear whole or not at all; what cannot be written is said, not passed over."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+        buffer = io.BytesIO()
+        torch.save(checkpoint, buffer)
+        write_whole(Path(path), buffer.getvalue())
+
+
+def launched_processes() -> tuple[int, int] | None:
+    """(processes per machine, machines) where torchrun or SLURM started this process; None otherwise."""
+    environment = os.environ
+    if "TORCHELASTIC_RUN_ID" in environment:
+        local = int(environment["LOCAL_WORLD_SIZE"])
+        return local, int(environment["WORLD_SIZE"]) // local
+    if "SLURM_NTASKS" in environment and environment.get("SLURM_JOB_NAME") not in ("bash", "interactive"):
+        nodes = int(environment.get("SLURM_NNODES", "1"))
+        return int(environment["SLURM_NTASKS"]) // nodes, nodes
+    return None
+
+
+def world_size(settings: TrainingSettings) -> int:
+    """Processes that train together."""
+    local, nodes = launched_processes() or (settings.devices, settings.nodes)
+    return local * nodes
+
+
+def build_trainer(
+    training: TrainingSettings,
+    optimiser: OptimiserSettings,
+    folder: RunFolder,
+    monitor: str,
+    quiet: bool = False,
+) -> tuple[pl.Trainer, RunRecord]:
+    """The Trainer of a run and the callback that keeps its record.
+
+    Args:
+        training: of the recipe.
+        optimiser: of the recipe (for the learning rate's schedule).
+        folder: of the run.
+        monitor: metric that chooses the best epoch and stops early.
+        quiet: no progress bar.
+    """
+    local, nodes = launched_processes() or (training.devices, training.nodes)
+    accelerator = training.accelerator
+    if accelerator == "gpu" and not torch.cuda.is_available():
+        raise InterplayError("training.accelerator: found gpu, but PyTorch sees none; expected cpu or auto")
+    if accelerator == "auto":
+        accelerator = "gpu" if torch.cuda.is_available() else "cpu"
+    if training.precision == "16-mixed" and accelerator == "cpu":
+        raise InterplayError("training.precision: found 16-mixed on a CPU, expected 32-true or bf16-mixed")
+    record = RunRecord(folder, monitor)
+    # The order matters: early stopping is decided before the record closes the epoch.
+    callbacks: list[Callback] = [EpochSchedule(optimiser, training.epochs), FiniteLoss()]
+    if training.early_stop:
+        callbacks.append(
+            EarlyStopping(
+                monitor,
+                patience=training.early_stop,
+                mode="max" if higher_is_better(monitor) else "min",
+                check_on_train_epoch_end=False,
+            )
+        )
+    callbacks += [record, ProgressLine(quiet)]
+    logger: TensorBoardLogger | bool = False
+    if training.tensorboard:
+        logger = TensorBoardLogger(folder.tensorboard.parent, name="", version=folder.tensorboard.name)
+    trainer = pl.Trainer(
+        accelerator=accelerator,
+        devices=local,
+        num_nodes=nodes,
+        strategy="ddp" if local * nodes > 1 else "auto",
+        precision=training.precision,
+        max_epochs=training.epochs,
+        gradient_clip_val=training.gradient_clip or None,
+        check_val_every_n_epoch=training.evaluate_every,
+        num_sanity_val_steps=0,
+        log_every_n_steps=1,
+        callbacks=callbacks,
+        plugins=[WholeCheckpoints()],
+        logger=logger,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        sync_batchnorm=training.sync_batchnorm,
+        deterministic=training.deterministic,
+        default_root_dir=folder.path,
+    )
+    return trainer, record
+
+
+@contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Without Lightning's announcements (devices found, tips), which a run folder already records."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            # A CPU run beside an idle GPU was asked for.
+            warnings.filterwarnings("ignore", message="GPU available but not used")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
