@@ -1,0 +1,94 @@
+"""One way to load a model, whether it ships with the package, lies in a folder, or is on the Hugging Face Hub."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from interplay.errors import InterplayError
+
+if TYPE_CHECKING:
+    from interplay.skeleton.recogniser import SkeletonRecogniser
+
+WEIGHTS = "model.safetensors"
+
+
+def shipped_models() -> dict[str, Path]:
+    """Name → folder of the models inside the package."""
+    folder = Path(str(resources.files("interplay").joinpath("models")))
+    if not folder.is_dir():
+        return {}
+    return {item.name: item for item in sorted(folder.iterdir()) if (item / "config.json").is_file()}
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The config of a model folder. Raises InterplayError naming what is missing or unreadable."""
+    for name in ("config.json", WEIGHTS):
+        if not (folder / name).is_file():
+            raise InterplayError(f"{folder}: found no {name}, expected a model folder (config.json, {WEIGHTS})")
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise InterplayError(f"{folder / 'config.json'}: not JSON: {error}") from None
+    if not isinstance(config, dict):
+        raise InterplayError(f"{folder / 'config.json'}: found {type(config).__name__}, expected an object")
+    return config
+
+
+def load(model: str | Path, *, device: str = "cpu") -> SkeletonRecogniser:
+    """Load a model by shipped name, folder or hub id, ready to answer (in evaluation mode).
+
+    >>> interplay.load("megcn-sbu").predict("recording.npz")        # doctest: +SKIP
+
+    Args:
+        model: a name from ``interplay list models``, a model folder (or a run folder, which has one in it), or a
+            hub id ``owner/name`` (downloaded once; needs the network).
+        device: "cpu" or "cuda".
+
+    Raises:
+        InterplayError: there is no such model, or its folder is damaged.
+    """
+    shipped = shipped_models()
+    folder = shipped.get(str(model))
+    if folder is None:
+        path = Path(model)
+        if path.is_dir():
+            folder = path / "model" if (path / "model" / "config.json").is_file() else path
+        elif path.exists():
+            raise InterplayError(f"{path}: found a file, expected a model folder (config.json, {WEIGHTS})")
+        elif str(model).count("/") == 1 and not str(model).startswith((".", "/", "~")):
+            folder = _from_hub(str(model))
+        else:
+            near = difflib.get_close_matches(str(model), shipped, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise InterplayError(
+                f"unknown model {str(model)!r}{hint} (shipped: {', '.join(shipped) or 'none'}; or a folder or hub id)"
+            )
+    config = read_config(folder)
+
+    from interplay.skeleton.recogniser import SkeletonRecogniser
+
+    try:
+        recogniser = SkeletonRecogniser.from_pretrained(str(folder), map_location=device)
+    except (TypeError, KeyError, ValueError, AttributeError) as error:
+        raise InterplayError(f"{folder / 'config.json'}: not the config of a model: {error}") from None
+    assert isinstance(recogniser, SkeletonRecogniser)
+    if missing := [key for key in ("networks", "classes", "layout", "input") if key not in config]:
+        raise InterplayError(f"{folder / 'config.json'}: found no {missing[0]!r}, expected the config of a model")
+    return recogniser.eval()
+
+
+def _from_hub(repository: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(repository, allow_patterns=["config.json", WEIGHTS, "README.md"]))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InterplayError(
+            f"model {repository!r}: no such folder, and it could not be had from the hub: {reason}"
+        ) from None

@@ -1,0 +1,215 @@
+"""A trained me-GCN with everything it needs to answer: the model folder, loaded.
+
+The folder holds ``config.json``, ``model.safetensors`` (float16 or float32) and ``README.md``, the model card;
+huggingface_hub's mixin reads and writes it, so a folder, a shipped name and a hub id load alike.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import redirect_stdout
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from huggingface_hub import ModelCard, PyTorchModelHubMixin
+from jaxtyping import Float
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from interplay.data.clips import SkeletonClip
+from interplay.errors import InterplayError
+from interplay.graph.layouts import SkeletonLayout
+from interplay.interactions import Prediction
+from interplay.skeleton.card import default_card
+from interplay.skeleton.inputs import InputSettings, check_clip, pad_clips
+from interplay.skeleton.network import MutualExcitationGCN
+from interplay.skeleton.transforms import network_input
+
+FORMAT = 1
+"""Version of the model folder's config; a folder of a later one is refused by name."""
+
+
+class SkeletonRecogniser(
+    nn.Module,
+    PyTorchModelHubMixin,
+    library_name="interplay",
+    tags=["skeleton", "interaction-recognition", "me-gcn"],
+):
+    """One or more networks (one per stream set), their input settings, and the names of the classes.
+
+    With one network the scores are its logits; with several (joint, bone, motion … trained apart) they are the
+    logarithm of the mean of the networks' softmax probabilities.
+
+    Args:
+        networks: per network ``{"streams": [...], "model": {constructor arguments of MutualExcitationGCN}}``.
+        classes: names, in the order of the logits.
+        layout: the joint layout in its dictionary form.
+        input: see :class:`~interplay.skeleton.inputs.InputSettings`.
+        entity_names: what the two entities are called.
+        frames_per_second: of the training recordings, or None.
+        clip_seconds: (median, longest) duration of the training clips; a recording much longer than the longest is
+            scanned with windows of the median length.
+        unknown_threshold: an answer whose best probability lies below is "none of the known interactions"; None
+            turns that answer off.
+        data: data set settings that the model was trained with; ``interplay evaluate`` takes its defaults from it.
+        domain: what the training data were, in words; part of the notes when it is the simulator.
+        name: how answers name the model.
+        format: version of this config.
+    """
+
+    def __init__(
+        self,
+        *,
+        networks: Sequence[dict[str, Any]],
+        classes: Sequence[str],
+        layout: dict[str, Any],
+        input: dict[str, Any],
+        entity_names: Sequence[str] = ("person", "person"),
+        frames_per_second: float | None = None,
+        clip_seconds: Sequence[float] | None = None,
+        unknown_threshold: float | None = None,
+        data: dict[str, Any] | None = None,
+        domain: str = "",
+        name: str = "megcn",
+        format: int = FORMAT,
+    ) -> None:
+        super().__init__()
+        if format != FORMAT:
+            raise InterplayError(f"model config: found format {format}, expected {FORMAT}; a newer Interplay wrote it")
+        if not networks:
+            raise InterplayError("model config: found no network, expected at least one")
+        self.layout = SkeletonLayout.from_dict(layout, where="model config: layout")
+        self.settings = InputSettings.from_dict(input)
+        self.classes = tuple(classes)
+        self.entity_names = tuple(entity_names)
+        self.frames_per_second = frames_per_second
+        self.clip_seconds = None if clip_seconds is None else (float(clip_seconds[0]), float(clip_seconds[1]))
+        self.unknown_threshold = unknown_threshold
+        self.data = dict(data or {})
+        self.domain = domain
+        self.name = name
+        self.card = ""
+        self.streams = tuple(tuple(entry["streams"]) for entry in networks)
+        self.networks = nn.ModuleList(
+            MutualExcitationGCN(
+                len(self.classes), self.layout, in_channels=3 * len(entry["streams"]), **_arguments(entry["model"])
+            )
+            for entry in networks
+        )
+
+    # -- scores ---------------------------------------------------------------------------------------------------
+
+    def inputs(
+        self, clips: Sequence[SkeletonClip], streams: Sequence[str]
+    ) -> Float[Tensor, "batch channel time joint 2"]:
+        """The tensor that a network sees: cropped, resized, centred, streams stacked on channels."""
+        for clip in clips:
+            check_clip(clip, self.layout)
+        padded, lengths = pad_clips(clips, self.settings)
+        return network_input(padded, lengths, self.settings, streams, self.layout)
+
+    def forward(self, clips: Sequence[SkeletonClip]) -> Float[Tensor, "batch class"]:
+        """Logits of a batch of clips."""
+        device = next(self.parameters()).device
+        outputs = [
+            network(self.inputs(clips, streams).to(device))
+            for network, streams in zip(self.networks, self.streams, strict=True)
+        ]
+        if len(outputs) == 1:
+            first: Tensor = outputs[0]
+            return first
+        return torch.stack([output.float().softmax(-1) for output in outputs]).mean(0).clamp_min(1e-12).log()
+
+    @torch.inference_mode()
+    def scores(self, clips: Iterable[SkeletonClip], batch_size: int = 32) -> Float[np.ndarray, "clip class"]:
+        """Logits of any number of clips, ``batch_size`` at a time, in evaluation mode."""
+        was_training = self.training
+        self.eval()
+        try:
+            rows = [self(batch).float().cpu().numpy() for batch in _batches(clips, batch_size)]
+        finally:
+            self.train(was_training)
+        return np.concatenate(rows) if rows else np.zeros((0, len(self.classes)), np.float32)
+
+    def probabilities(self, clips: Iterable[SkeletonClip], batch_size: int = 32) -> Float[np.ndarray, "clip class"]:
+        """Softmax of :meth:`scores`."""
+        logits = self.scores(clips, batch_size).astype(np.float64)
+        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
+        return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
+
+    # -- answers --------------------------------------------------------------------------------------------------
+
+    def predict(
+        self,
+        recording: SkeletonClip | str | Path,
+        *,
+        layout: str | Path | SkeletonLayout | None = None,
+        frames_per_second: float | None = None,
+        stride: float | None = None,
+        top: int = 5,
+    ) -> Prediction:
+        """Name the interactions in a clip or a file.
+
+        A recording no longer than the training clips is answered as one interaction; a longer one is scanned with
+        sliding windows and answered as intervals (:mod:`interplay.skeleton.scanning`).
+
+        Args:
+            recording: a clip, or a file in any of the formats of ``docs/data.md`` that holds one clip.
+            layout, frames_per_second: of the file, where the format does not say.
+            stride: seconds between windows; a quarter of the window by default.
+            top: number of labels in each answer, runners-up included.
+
+        Raises:
+            InterplayError: the file cannot be read, or its joints cannot be mapped to the model's layout.
+        """
+        from interplay.skeleton.prediction import predict_one
+
+        return predict_one(self, recording, layout=layout, frames_per_second=frames_per_second, stride=stride, top=top)
+
+    # -- the folder -----------------------------------------------------------------------------------------------
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        # Half precision halves the folder. Vectors (BatchNorm's gains and variances, which may lie below what half
+        # precision resolves) stay as they are; they are a few per cent of the bytes.
+        state = {key: value.half() if value.ndim > 1 else value for key, value in self.state_dict().items()}
+        save_file({key: value.contiguous().cpu() for key, value in state.items()}, save_directory / "model.safetensors")
+
+    def generate_model_card(self, *args: Any, **kwargs: Any) -> ModelCard:
+        """README.md of the folder: what the config says, in words. ``card`` replaces it (numbers, licence)."""
+        return ModelCard(self.card or default_card(self), ignore_metadata_errors=True)
+
+    @classmethod
+    def _from_pretrained(cls, **arguments: Any) -> SkeletonRecogniser:
+        # The mixin prints where the weights come from; standard output belongs to the answers (--json -).
+        with redirect_stdout(io.StringIO()):
+            recogniser = super()._from_pretrained(**arguments)
+        assert isinstance(recogniser, SkeletonRecogniser)
+        return recogniser
+
+    @classmethod
+    def _load_as_safetensor(cls, model: Any, model_file: str, map_location: str, strict: bool) -> Any:
+        try:
+            state = load_file(model_file)
+        except SafetensorError as error:
+            raise InterplayError(f"{model_file}: not a safetensors file: {error}") from None
+        try:
+            model.load_state_dict(state, strict=True)
+        except RuntimeError as error:
+            raise InterplayError(f"{model_file}: does not fit its config.json: {error}") from None
+        return model.to(map_location)
+
+
+def _arguments(model: dict[str, Any]) -> dict[str, Any]:
+    """Constructor arguments from JSON, in which tuples are lists."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in model.items()}
+
+
+def _batches(clips: Iterable[SkeletonClip], size: int) -> Iterator[list[SkeletonClip]]:
+    iterator = iter(clips)
+    while batch := list(islice(iterator, size)):
+        yield batch
