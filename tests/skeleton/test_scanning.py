@@ -1,0 +1,66 @@
+"""Sliding windows and intervals, against loops over frames."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from interplay.skeleton.scanning import frame_probabilities, to_intervals, window_starts
+
+
+@given(st.integers(1, 200), st.integers(1, 60), st.integers(1, 30))
+def test_windows_cover_every_frame_and_stay_inside(frames: int, window: int, stride: int) -> None:
+    starts = window_starts(frames, window, stride)
+    covered = np.zeros(frames, bool)
+    for start in starts:
+        assert start == 0 or start + window <= frames
+        covered[start : start + window] = True
+    if stride <= window:
+        assert covered.all()
+    assert covered[-1]
+    assert (np.diff(starts) <= stride).all()
+
+
+def test_frame_probabilities_against_loops() -> None:
+    rng = np.random.default_rng(0)
+    frames, window, starts = 23, 8, np.array([0, 4, 8, 12, 15])
+    probabilities = rng.dirichlet(np.ones(3), len(starts))
+    found = frame_probabilities(probabilities, starts, window, frames)
+    for frame in range(frames):
+        total, mass = np.zeros(3), 0.0
+        for row, start in zip(probabilities, starts, strict=True):
+            if start <= frame < start + window:
+                weight = math.sin(math.pi * (frame - start + 0.5) / window) ** 2
+                total, mass = total + weight * row, mass + weight
+        np.testing.assert_allclose(found[frame], total / mass)
+    np.testing.assert_allclose(found.sum(1), 1.0)
+
+
+def test_intervals_partition_the_recording() -> None:
+    probabilities = np.repeat([[0.9, 0.1], [0.2, 0.8], [0.9, 0.1], [0.5, 0.5]], [10, 12, 2, 9], axis=0)
+    found = to_intervals(probabilities, threshold=0.6, shortest=4)
+    assert [(item.start, item.end, item.label) for item in found] == [(0, 10, 0), (10, 24, 1), (24, 33, -1)]
+    np.testing.assert_allclose(found[0].probabilities, [0.9, 0.1])
+
+
+def test_no_threshold_never_answers_unknown() -> None:
+    found = to_intervals(np.full((5, 2), 0.5), threshold=None, shortest=1)
+    assert [(item.start, item.end, item.label) for item in found] == [(0, 5, 0)]
+
+
+@given(st.lists(st.integers(0, 2), min_size=1, max_size=60), st.integers(1, 10))
+def test_no_interval_is_shorter_than_asked_unless_alone(labels: list[int], shortest: int) -> None:
+    found = to_intervals(np.eye(3)[labels], None, shortest)
+    assert found[0].start == 0
+    assert found[-1].end == len(labels)
+    assert all(a.end == b.start and a.label != b.label for a, b in zip(found, found[1:], strict=False))
+    assert len(found) == 1 or all(item.end - item.start >= shortest for item in found)
+
+
+def test_bad_arguments() -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        window_starts(10, 0, 1)
