@@ -25,7 +25,7 @@ def shake_hands(stage: Stage) -> Outcome:
     start, end = stage.span()
     side = stage.styles[0].hand
     lag = stage.uniform(-0.12, 0.12)
-    height = 0.5 * sum(body.shoulder_height for body in stage.bodies) - stage.uniform(0.22, 0.38)
+    height = stage.shoulder_height - stage.uniform(0.22, 0.38)
     clasp = bump(stage.time, start + 0.3, end - 0.3, 0.25, 0.25)
     shake = stage.uniform(0.03, 0.07) * np.sin(2.0 * np.pi * stage.uniform(1.6, 2.6) * (stage.time - start))
     for person in (0, 1):
@@ -154,11 +154,11 @@ def high_five(stage: Stage) -> Outcome:
     start, end = stage.span((0.03, 0.2), (0.75, 0.95))
     side = stage.styles[0].hand
     clap = start + stage.uniform(0.60, 0.80) * stage.styles[0].tempo
-    height = np.mean([body.shoulder_height for body in stage.bodies]) + stage.uniform(0.12, 0.30)
+    height = stage.shoulder_height + stage.uniform(0.12, 0.30)
     for person in (0, 1):
         stage.controls.lean[person] += stage.uniform(0.0, 0.12) * pulse(stage.time, clap, 0.5, 0.5)
     stage.changed()
-    meeting = stage.between(float(height))
+    meeting = stage.between(height)
     for person in (0, 1):
         out = 1.0 if side == LEFT else -1.0
         ready = bump(stage.time, clap - 0.60, clap + 0.6, 0.40, 0.45)

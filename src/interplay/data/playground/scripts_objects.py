@@ -45,7 +45,7 @@ def give(stage: Stage) -> Outcome:
         stage.controls.lean[person] += stage.uniform(0.0, 0.12) * bump(stage.time, start, end, 0.7, 0.6)
     stage.changed()
     meet = start + stage.uniform(0.42, 0.55) * (end - start)
-    point = stage.between(np.mean([b.shoulder_height for b in stage.bodies]) - stage.uniform(0.15, 0.35))
+    point = stage.between(stage.shoulder_height - stage.uniform(0.15, 0.35))
     carry = np.array([-0.1 * (1 - 2 * out), -0.50, 0.50])
     stage.hold(subject, out, carry, 1.0 - step(stage.time, meet + 0.1, 0.5))
     stage.reach(subject, out, point, bump(stage.time, meet - 0.65, meet + 0.6, 0.55, 0.5))
@@ -66,13 +66,13 @@ def exchange(stage: Stage) -> Outcome:
         stage.controls.lean[person] += stage.uniform(0.0, 0.12) * bump(stage.time, start, end, 0.7, 0.6)
     stage.changed()
     meet = start + stage.uniform(0.42, 0.55) * (end - start)
-    height = np.mean([body.shoulder_height for body in stage.bodies]) - stage.uniform(0.15, 0.35)
+    height = stage.shoulder_height - stage.uniform(0.15, 0.35)
     props = []
     for giver in (0, 1):
         taker, hand = 1 - giver, out[giver]
         free = 1 - out[taker]
         beside = 0.10 * stage.body().chest[giver, :, :, 0] * (1.0 - 2.0 * hand)
-        point = stage.between(float(height)) + beside
+        point = stage.between(height) + beside
         carry = np.array([-0.05 * (1 - 2 * hand), -0.50, 0.50])
         stage.hold(giver, hand, carry, 1.0 - step(stage.time, meet + 0.1, 0.5))
         stage.reach(giver, hand, point, bump(stage.time, meet - 0.65, meet + 0.6, 0.55, 0.5))
@@ -89,7 +89,7 @@ def cheers(stage: Stage) -> Outcome:
     stage.face_each_other((stage.bodies[0].arm + stage.bodies[1].arm) * stage.uniform(0.75, 0.95))
     start, end = stage.span((0.02, 0.08), (0.90, 0.98))
     clink = start + stage.uniform(0.30, 0.38) * (end - start)
-    point = stage.between(np.mean([b.shoulder_height for b in stage.bodies]) + stage.uniform(-0.10, 0.08))
+    point = stage.between(stage.shoulder_height + stage.uniform(-0.10, 0.08))
     props = []
     for person in (0, 1):
         hand = stage.styles[person].hand

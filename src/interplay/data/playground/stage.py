@@ -105,6 +105,11 @@ class Stage:
         self.controls.root[person] += sideways * left
         self.changed()
 
+    @property
+    def shoulder_height(self) -> float:
+        """Mean of the two people, standing, metres."""
+        return 0.5 * (self.bodies[0].shoulder_height + self.bodies[1].shoulder_height)
+
     # -- where body parts are ----------------------------------------------------------------------------------
 
     def body(self) -> Torso:
@@ -119,11 +124,11 @@ class Stage:
     def chest(self, person: int, forward: float = 0.0, up: float = 0.0, left: float = 0.0) -> Array:
         """A point (T, 3) relative to the chest (spine shoulder), metres."""
         frame = self.body().chest[person]
-        return self.joint(person, SPINE_SHOULDER) + frame @ np.array([left, up, forward])
+        return np.asarray(self.joint(person, SPINE_SHOULDER) + frame @ np.array([left, up, forward]))
 
     def head(self, person: int, forward: float = 0.0, up: float = 0.0, left: float = 0.0) -> Array:
         """A point (T, 3) relative to the head, in the chest's frame, metres."""
-        return self.joint(person, HEAD) + self.body().chest[person] @ np.array([left, up, forward])
+        return np.asarray(self.joint(person, HEAD) + self.body().chest[person] @ np.array([left, up, forward]))
 
     def between(self, height: float, share: float = 0.5) -> Array:
         """A point (T, 3) between the two chests (``share`` 0: at person 0), at ``height`` metres over the floor."""
