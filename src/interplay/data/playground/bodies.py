@@ -57,7 +57,7 @@ class Body:
     @property
     def pelvis_height(self) -> float:
         """Height of the spine base when standing with the knees a little bent."""
-        return 0.965 * self.leg + self.hip_drop + self.ankle_height
+        return 0.975 * self.leg + self.hip_drop + self.ankle_height
 
     @property
     def shoulder_height(self) -> float:

@@ -125,13 +125,15 @@ def tilt(pitch: Array, roll: Array) -> Array:
     return out
 
 
-def two_bone(root: Array, target: Array, upper: Array, lower: Array, pole: Array) -> tuple[Array, Array]:
+def two_bone(
+    root: Array, target: Array, upper: Array, lower: Array, pole: Array, soft: float = 0.85, hard: float = 0.985
+) -> tuple[Array, Array]:
     """Middle and end joint of a two-bone limb, in closed form.
 
     With d the distance to the (reachable) end, the middle joint lies x = (d² + u² − l²) / 2d along the way and
-    h = √(u² − x²) off it, towards ``pole``. A target out of reach is approached smoothly: beyond 85 % of the reach
-    the distance saturates like tanh towards 98.5 %, and below 22 % it stays above that, so that the elbow's speed
-    stays bounded near the straight arm.
+    h = √(u² − x²) off it, towards ``pole``. A target out of reach is approached smoothly: beyond ``soft`` of the
+    reach the distance saturates like tanh towards ``hard``, and below 22 % it stays above that, so that the middle
+    joint's speed stays bounded near the straight limb.
 
     Args:
         root, target, pole: (…, 3); ``pole`` is the direction in which the middle joint bends.
@@ -144,9 +146,9 @@ def two_bone(root: Array, target: Array, upper: Array, lower: Array, pole: Array
     offset = target - root
     distance = np.sqrt((offset * offset).sum(-1)) + 1e-9
     direction = offset / distance[..., None]
-    soft, hard = 0.85 * reach, 0.985 * reach
-    far = soft + (hard - soft) * np.tanh((distance - soft) / (hard - soft))
-    distance = np.where(distance > soft, far, distance)
+    linear, rest = soft * reach, (hard - soft) * reach
+    far = linear + rest * np.tanh((distance - linear) / rest)
+    distance = np.where(distance > linear, far, distance)
     least = 0.22 * reach
     distance = np.sqrt(np.sqrt(distance**4 + least**4))
     along = (distance * distance + upper * upper - lower * lower) / (2.0 * distance)
@@ -286,7 +288,7 @@ def pose(controls: Controls, bodies: Sequence[Body], styles: Sequence[Style], ra
     ankles += (frame.pelvis[:, None] @ controls.ankles[..., None])[..., 0]
     upper, lower = _of(bodies, "thigh")[..., None] * ones, _of(bodies, "shank")[..., None] * ones
     pole = np.broadcast_to(ahead[:, None], (*shape, 3))
-    knees, ankles = two_bone(hips, ankles, upper, lower, pole)
+    knees, ankles = two_bone(hips, ankles, upper, lower, pole, soft=0.96, hard=0.994)
     foot = 0.94 * ahead - 0.34 * frame.pelvis[..., 1]
     feet = ankles + foot[:, None] * (_of(bodies, "foot") / np.hypot(0.94, 0.34))[..., None, None]
 
