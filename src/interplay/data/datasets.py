@@ -27,7 +27,7 @@ DATASETS: Mapping[str, str] = {
     "assembly101": "interplay.data.assembly101:Assembly101",
     "ctrgcn": "interplay.data.ctrgcn:CTRGCN",
     "pyskl": "interplay.data.pyskl:PYSKL",
-    "plain": "interplay.data.plain:PlainFolder",
+    "plain": "interplay.data.plain_folder:PlainFolder",
     "playground": "interplay.data.playground.dataset:Playground",
     "hands": "interplay.data.playground.dataset:PlaygroundHands",
 }
