@@ -167,10 +167,11 @@ def _gif(pictures: Sequence[Image.Image], duration: float) -> bytes:
     sheet = Image.new("RGB", (chosen[0].width, chosen[0].height * len(chosen)))
     for index, picture in enumerate(chosen):
         sheet.paste(picture, (0, index * picture.height))
-    palette = sheet.quantize(colors=64, method=Image.Quantize.MEDIANCUT)
-    # Averaging makes white a little blue; it has to be white beside a white page.
-    entries = np.array(palette.getpalette(), dtype=np.uint8).reshape(-1, 3)
+    found = sheet.quantize(colors=64, method=Image.Quantize.MEDIANCUT).getpalette()
+    # Averaging makes white a little grey; it has to be white beside a white page.
+    entries = np.array(found, dtype=np.uint8).reshape(-1, 3)
     entries[int(entries.sum(axis=1, dtype=np.int64).argmax())] = 255
+    palette = Image.new("P", (1, 1))
     palette.putpalette(entries.reshape(-1).tolist())
     frames = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
     stream = io.BytesIO()

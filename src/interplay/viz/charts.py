@@ -170,5 +170,5 @@ def _name(axes: Axes, interval: Interaction, lane: int, share: float, shade: str
     middle = (interval.start + interval.end) / 2
     # Dark on light, light on dark: relative luminance of the bar over white.
     seen = alpha * np.array(to_rgb(shade)) + 1 - alpha
-    ink = INK if float(seen @ (0.2126, 0.7152, 0.0722)) > 0.45 else "white"
+    ink = INK if float(seen @ (0.2126, 0.7152, 0.0722)) > 0.52 else "white"
     axes.text(middle, lane, text, ha="center", va="center", fontsize=8, color=ink, clip_on=True)

@@ -48,9 +48,9 @@ def embed(features: NDArray[np.floating[Any]], seed: int = 0) -> NDArray[np.floa
 def scatter(points: NDArray[np.float64], labels: NDArray[np.int64], classes: Sequence[str], title: str = "") -> Figure:
     """One embedding; each class has its own colour and marker, and a line in the legend with its number of samples."""
     columns = 1 if len(classes) <= 30 else math.ceil(len(classes) / 30)
-    # The legend needs about 0.072 inches a character.
+    # The legend needs about 0.078 inches a character.
     longest = min(max(map(len, classes), default=0), 30) + 6
-    legend = columns * (0.45 + 0.072 * longest) if len(classes) <= 72 else 0.0
+    legend = columns * (0.6 + 0.078 * longest) if len(classes) <= 72 else 0.0
     figure = new_figure(5.5 + legend, 5.6)
     axes = figure.add_subplot()
     _draw(axes, points, labels, len(classes), title)
@@ -104,9 +104,10 @@ def _draw(axes: Axes, points: NDArray[np.float64], labels: NDArray[np.int64], cl
     for index in range(classes):
         mine = points[labels == index]
         if len(mine):
-            axes.scatter(
-                mine[:, 0], mine[:, 1], s=size, color=colour(index), marker=marker(index), alpha=0.75, linewidths=0
-            )
+            shade, shape = colour(index), marker(index)
+            # A star fills less of its box than a square does.
+            area = size * {"*": 1.9, "P": 1.3, "X": 1.3, "^": 1.3, "v": 1.3}.get(shape, 1.0)
+            axes.scatter(mine[:, 0], mine[:, 1], s=area, color=shade, marker=shape, alpha=0.75, linewidths=0)
     axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xticks=[], yticks=[], aspect="equal")
     axes.set_title(title)
     for spine in axes.spines.values():

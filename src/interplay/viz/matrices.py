@@ -92,7 +92,9 @@ def _draw(axes: Axes, counts: NDArray[np.int64], classes: Sequence[str], title: 
         numbered = number > _NAMED_COLUMNS
         labels = [shorten(name, _LONGEST_NAME) for name in classes]
         rows = [f"{name}  {index + 1}" for index, name in enumerate(labels)] if numbered else labels
-        axes.set_yticks(range(number), rows if names else [str(index + 1) for index in range(number)])
+        axes.set_yticks(
+            range(number), rows if names else [str(index + 1) if numbered else "" for index in range(number)]
+        )
         if numbered:
             axes.set_xticks(range(number), [str(index + 1) for index in range(number)], fontsize=7)
         else:

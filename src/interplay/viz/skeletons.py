@@ -125,7 +125,7 @@ def _floor(bodies: Points, right: Points, up: Points, away: Points, view: View) 
     duals = [axis / np.dot(axis, axis) for axis in (right, up, away)]
 
     def point(r: float, a: float) -> Points:
-        return r * duals[0] + height * duals[1] + a * duals[2]
+        return np.asarray(r * duals[0] + height * duals[1] + a * duals[2])
 
     lines = [[point(r, a) for a in (ticks[1][0], ticks[1][-1])] for r in ticks[0]]
     lines += [[point(r, a) for r in (ticks[0][0], ticks[0][-1])] for a in ticks[1]]
@@ -264,27 +264,34 @@ def joint_activation(
     for axes, scores, name in ((left, before, "before"), (middle, after, "after")):
         _scored_skeleton(axes, layout, view, points, scores / top, shades(0.12 + 0.88 * norm(scores)))
         axes.set_title(name)
-    radius = 0.06 * (view.y[1] - view.y[0])
-    middle.add_patch(Circle(tuple(points[rising]), radius, fill=False, edgecolor=INK, linewidth=1.2, zorder=6))
-    middle.annotate(
-        layout.joints[rising].replace("_", " "),
-        (float(points[rising, 0]), float(points[rising, 1]) - radius),
-        xytext=(0, -3),
-        textcoords="offset points",
-        ha="center",
-        va="top",
-        fontweight="bold",
-    )
+    changed = float(np.abs(change).max()) > 1e-6
+    if changed:
+        radius = 0.06 * (view.y[1] - view.y[0])
+        at = float(points[rising, 0]), float(points[rising, 1])
+        middle.add_patch(Circle(at, radius, fill=False, edgecolor=INK, linewidth=1.2, zorder=6, clip_on=False))
+        middle.annotate(
+            layout.joints[rising].replace("_", " "),
+            (at[0], at[1] - radius),
+            xytext=(0, -3),
+            textcoords="offset points",
+            ha="center",
+            va="top",
+            fontweight="bold",
+        )
     names = [f"{shorten(name.replace('_', ' '), 20)}  {index + 1}" for index, name in enumerate(layout.joints)]
     colours = [PALETTE[1] if value > 0 else PALETTE[0] for value in change]
     right.barh(range(count), 100 * change, color=colours, height=0.7)
     right.axvline(0, color=INK, linewidth=0.8)
     right.set_yticks(range(count), names, fontsize=7.5)
-    right.get_yticklabels()[rising].set_fontweight("bold")
+    if changed:
+        right.get_yticklabels()[rising].set_fontweight("bold")
     right.set(ylim=(count - 0.4, -0.6), xlabel="change of share in percentage points")
     right.tick_params(axis="y", length=0)
     right.set_title("after − before")
     right.margins(x=0.08)
+    if not changed:
+        right.set_xlim(-1, 1)
+        right.text(0.5, 0.5, "no change", transform=right.transAxes, ha="center", color=FAINT)
     grid(right, "x")
     figure.suptitle(title, x=0.01, ha="left")
     return figure
