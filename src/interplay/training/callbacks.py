@@ -8,7 +8,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, Checkpoint
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -42,7 +42,7 @@ class EpochSchedule(Callback):
             trainer.check_val_every_n_epoch = 1
 
 
-class RunRecord(Callback):
+class RunRecord(Checkpoint):
     """Keep metrics.csv, last.ckpt and best.ckpt.
 
     The rows travel inside the checkpoint, so that after a kill the table and the weights speak of the same epochs.
@@ -155,7 +155,7 @@ class ProgressLine(Callback):
         if self._progress:
             self._progress.advance(self._task)
 
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self._progress:
             values = {key: float(value) for key, value in trainer.callback_metrics.items()}
             note = " ".join(f"{key} {values[key]:.3f}" for key in ("train_loss", "test_top1") if key in values)

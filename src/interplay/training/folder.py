@@ -1,13 +1,13 @@
 """The folder of one run: what was asked for, what happened, what came out.
 
-    recipe.yaml        the resolved recipe: every key, also those left at their defaults
-    environment.json   versions, commit, machine
-    metrics.csv        one row per epoch
-    checkpoints/       last.ckpt (to resume), best.ckpt
-    tensorboard/       event files
-    scores-PART.npz    scores per sample of a part
-    model/             the trained model, for interplay.load
-    result.json        written last: a folder that has it is finished
+recipe.yaml        the resolved recipe: every key, also those left at their defaults
+environment.json   versions, commit, machine
+metrics.csv        one row per epoch
+checkpoints/       last.ckpt (to resume), best.ckpt
+tensorboard/       event files
+scores-PART.npz    scores per sample of a part
+model/             the trained model, for interplay.load
+result.json        written last: a folder that has it is finished
 """
 
 from __future__ import annotations

@@ -54,7 +54,9 @@ def recipe_text(name: str | Path) -> tuple[str, str]:
         except (OSError, UnicodeDecodeError) as error:
             raise InterplayError(f"{path}: cannot read the recipe: {error}") from None
     hint = nearest(str(name), known)
-    raise InterplayError(f"unknown recipe {str(name)!r}{hint} (shipped: {', '.join(known)}; or the path of a YAML file)")
+    raise InterplayError(
+        f"unknown recipe {str(name)!r}{hint} (shipped: {', '.join(known)}; or the path of a YAML file)"
+    )
 
 
 def load_recipe(name: str | Path) -> dict[str, Any]:
@@ -97,7 +99,9 @@ class RecipeParser:
     """
 
     def __init__(self, sections: Mapping[str, Section], extra: Mapping[str, Any]) -> None:
-        self.parser = ArgumentParser(prog="interplay train", exit_on_error=False, usage="%(prog)s RECIPE [--KEY VALUE …]")
+        self.parser = ArgumentParser(
+            prog="interplay train", exit_on_error=False, usage="%(prog)s RECIPE [--KEY VALUE …]"
+        )
         for key, kind in extra.items():
             self.parser.add_argument(f"--{key}", type=kind)
         for name, section in sections.items():
@@ -105,7 +109,9 @@ class RecipeParser:
         self.keys = tuple(key for key in _leaves(self.parser.get_defaults()) if key not in ("help",))
         self.sections = tuple(sections)
 
-    def resolve(self, recipe: Mapping[str, Any], overrides: Sequence[str] = (), where: str = "recipe") -> dict[str, Any]:
+    def resolve(
+        self, recipe: Mapping[str, Any], overrides: Sequence[str] = (), where: str = "recipe"
+    ) -> dict[str, Any]:
         """Every key with its value: the recipe's, changed by ``--section.key value`` pairs, else the default.
 
         Raises:

@@ -67,9 +67,7 @@ class OptimiserSettings:
         )
         require(0 < self.gamma <= 1, "optimiser.gamma", self.gamma, "a number in (0, 1]")
         require(0 <= self.final <= 1, "optimiser.final", self.final, "a share in [0, 1]")
-        require(
-            0 <= self.label_smoothing < 1, "optimiser.label_smoothing", self.label_smoothing, "a share in [0, 1)"
-        )
+        require(0 <= self.label_smoothing < 1, "optimiser.label_smoothing", self.label_smoothing, "a share in [0, 1)")
         require(0 <= self.average < 1, "optimiser.average", self.average, "a decay in [0, 1)")
 
 

@@ -105,7 +105,6 @@ def build_trainer(
         callbacks=callbacks,
         plugins=[WholeCheckpoints()],
         logger=logger,
-        enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
         use_distributed_sampler=False,
@@ -125,8 +124,9 @@ def quiet_lightning() -> Iterator[None]:
         logger.setLevel(logging.WARNING)
     try:
         with warnings.catch_warnings():
-            # A CPU run beside an idle GPU was asked for.
+            # A CPU run beside an idle GPU was asked for; and what Lightning calls in PyTorch is its own affair.
             warnings.filterwarnings("ignore", message="GPU available but not used")
+            warnings.filterwarnings("ignore", message=".*LeafSpec.*deprecated", category=FutureWarning)
             yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):

@@ -1,0 +1,85 @@
+"""``interplay train RECIPE``: train a recipe into a run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from interplay.errors import InterplayError
+
+USAGE = """usage: interplay train RECIPE [--data NAME] [--data.root DIR] [--SECTION.KEY VALUE ...] [--out DIR]
+
+Train a recipe (a shipped one by name, or a YAML file) and write a run folder.
+
+  RECIPE               see `interplay list recipes`
+  --data NAME          another data set than the recipe's; see `interplay list datasets`
+  --data.root DIR      where the data set is
+  --SECTION.KEY VALUE  change a key of the recipe: data., input., model., optimiser., training.
+  --out DIR            run folder (default: runs/ and the recipe's name)
+  --resume             continue the run that the folder holds
+  --overwrite          replace the run that the folder holds
+  --quiet              no statement of cost, no progress
+
+  interplay train RECIPE --help    every key of that recipe, with its meaning and default
+"""
+SWITCHES = ("--resume", "--overwrite", "--quiet")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the verb; returns the exit code."""
+    arguments = list(argv)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(USAGE, end="")
+        return 0 if arguments else 2
+    recipe = arguments.pop(0)
+    if recipe.startswith("-"):
+        raise InterplayError(f"train: found {recipe!r} first, expected the name of a recipe or the path of a YAML file")
+    chosen = {switch: switch in arguments for switch in SWITCHES}
+    wants_help = "-h" in arguments or "--help" in arguments
+    arguments = [word for word in arguments if word not in (*SWITCHES, "-h", "--help")]
+    data = _take(arguments, "--data")
+    out = _take(arguments, "--out")
+    from interplay.training.recipes import load_recipe
+
+    given = load_recipe(recipe)
+    system = given.get("system")
+    if system != "megcn":
+        raise InterplayError(f"{recipe}: found system {system!r}, expected 'megcn'")
+    if chosen["--resume"] and chosen["--overwrite"]:
+        raise InterplayError("train: found --resume and --overwrite together, expected one of them")
+
+    from interplay.skeleton.recipe import parser, resolve
+
+    if wants_help:
+        parser(data or str(given["data"]["name"])).parser.print_help()
+        return 0
+    resolved = resolve(given, arguments, data, recipe)
+    from interplay.skeleton.run import run_resolved
+
+    folder = out or f"runs/{recipe.removesuffix('.yaml').strip('/').replace('/', '-')}"
+    run_resolved(
+        resolved,
+        folder,
+        resume=chosen["--resume"],
+        overwrite=chosen["--overwrite"],
+        quiet=chosen["--quiet"],
+    )
+    return 0
+
+
+def _take(arguments: list[str], option: str) -> str | None:
+    """Remove ``option VALUE`` or ``option=VALUE`` from the arguments and return the last value given."""
+    value = None
+    position = 0
+    while position < len(arguments):
+        word = arguments[position]
+        if word == option:
+            if position + 1 >= len(arguments):
+                raise InterplayError(f"{option}: expected a value")
+            value = arguments[position + 1]
+            del arguments[position : position + 2]
+        elif word.startswith(f"{option}="):
+            value = word.partition("=")[2]
+            del arguments[position]
+        else:
+            position += 1
+    return value

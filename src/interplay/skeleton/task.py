@@ -1,0 +1,127 @@
+"""me-GCN under Lightning: one step of training, one of evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from interplay.skeleton.datamodule import Batch, SkeletonData
+from interplay.training.optimisation import build_optimiser
+from interplay.training.settings import OptimiserSettings
+
+
+class _Tally:
+    """Loss and hits of a part over an epoch; sums, so that processes can add theirs."""
+
+    def __init__(self, classes: int, device: torch.device) -> None:
+        self.loss = torch.zeros(2, dtype=torch.float64, device=device)
+        self.hits = torch.zeros(2, classes, dtype=torch.float64, device=device)
+
+    def add(self, logits: Tensor, labels: Tensor, losses: Tensor) -> None:
+        self.loss += torch.stack([losses.detach().sum(), losses.new_tensor(float(len(losses)))]).double()
+        correct = (logits.argmax(dim=1) == labels).double()
+        self.hits[0].index_add_(0, labels, correct)
+        self.hits[1].index_add_(0, labels, torch.ones_like(correct))
+
+    def metrics(self, strategy: Any) -> dict[str, Tensor]:
+        loss, hits = strategy.reduce(self.loss, reduce_op="sum"), strategy.reduce(self.hits, reduce_op="sum")
+        found = hits[1] > 0
+        return {
+            "loss": loss[0] / loss[1],
+            "top1": hits[0].sum() / hits[1].sum(),
+            "mean_class": (hits[0][found] / hits[1][found]).mean(),
+        }
+
+
+class SkeletonTask(pl.LightningModule):
+    """Cross-entropy on the logits of a network.
+
+    L = −Σ_k y_k log softmax(z)_k, with y the label, smoothed by ``label_smoothing`` in training only.
+
+    Logged per epoch: ``train_loss``, ``train_top1`` (of the augmented clips, while the weights change), and
+    ``PART_loss``, ``PART_top1``, ``PART_mean_class`` for each evaluated part; clips without a label are left out.
+
+    Args:
+        network: clips (batch, channel, time, joint, entity) → logits (batch, class).
+        settings: optimiser of the recipe.
+        classes: number of classes.
+        parts: names of the evaluated parts, in the order of the loaders.
+    """
+
+    def __init__(
+        self, network: nn.Module, settings: OptimiserSettings, classes: int, parts: Sequence[str] = ("test",)
+    ) -> None:
+        super().__init__()
+        self.network, self.settings, self.classes, self.parts = network, settings, classes, tuple(parts)
+        self.average: AveragedModel | None = None
+        if settings.average > 0:
+            self.average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(settings.average), use_buffers=True)
+        self._tallies: dict[str, _Tally] = {}
+
+    @property
+    def trained(self) -> nn.Module:
+        """The network that is evaluated and saved: the averaged one where there is one."""
+        if self.average is None:
+            return self.network
+        module: nn.Module = self.average.module
+        return module
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return build_optimiser(self.network.parameters(), self.settings)
+
+    def sample_ids(self, batch: Batch) -> list[str]:
+        """Names of the clips in a batch."""
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        assert isinstance(data, SkeletonData)
+        return data.ids(batch.rows)
+
+    def _tally(self, part: str) -> _Tally:
+        if part not in self._tallies:
+            self._tallies[part] = _Tally(self.classes, self.device)
+        return self._tallies[part]
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        logits = self.network(batch.clips).float()
+        losses = functional.cross_entropy(
+            logits, batch.labels, reduction="none", label_smoothing=self.settings.label_smoothing
+        )
+        self._tally("train").add(logits.detach(), batch.labels, losses)
+        return losses.mean()
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if self.average is not None:
+            self.average.update_parameters(self.network)
+
+    def on_train_epoch_start(self) -> None:
+        self._tallies.pop("train", None)
+
+    def on_train_epoch_end(self) -> None:
+        tally = self._tallies.pop("train", None)
+        if tally is not None:
+            found = tally.metrics(self.trainer.strategy)
+            self.log_dict({f"train_{name}": found[name].float() for name in ("loss", "top1")})
+
+    def on_validation_epoch_start(self) -> None:
+        for part in self.parts:
+            self._tallies.pop(part, None)
+
+    def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        logits = self.trained(batch.clips).float()
+        known = batch.labels >= 0
+        logits, labels = logits[known], batch.labels[known]
+        losses = functional.cross_entropy(logits, labels, reduction="none")
+        self._tally(self.parts[dataloader_idx]).add(logits, labels, losses)
+
+    def on_validation_epoch_end(self) -> None:
+        for part in self.parts:
+            # A process whose share is empty still takes part in the sum.
+            found = self._tally(part).metrics(self.trainer.strategy)
+            self._tallies.pop(part)
+            if bool(torch.isfinite(found["top1"])):
+                self.log_dict({f"{part}_{name}": value.float() for name, value in found.items()})
