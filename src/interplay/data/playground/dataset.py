@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from interplay.data.clips import SkeletonClip
 from interplay.data.playground.episode import CLASSES, NEUTRAL, RATE, check_label, simulate
+from interplay.data.playground.hand_actions import HAND_CLASSES, HAND_NEUTRAL
+from interplay.data.playground.hand_episode import HAND_NAMES, HAND_RATE, check_hand_label, hand_view, simulate_hands
 from interplay.data.playground.skeleton_view import skeleton_view
 from interplay.graph.layouts import load_layout
 
@@ -141,3 +143,58 @@ class Playground(Simulated):
 
     def _clip(self, label: str, seed: int) -> SkeletonClip:
         return skeleton_view(simulate(label, seed, self.frames), self.noise, self.dropout)
+
+
+class PlaygroundHands(Simulated):
+    """Two simulated hands, layout assembly101_hand21, 60 frames per second, millimetres, left hand first.
+
+    Args:
+        root: ignored; there is nothing on disk.
+        train_episodes, validation_episodes, test_episodes: per class.
+        unknown_episodes: of hands that do nothing with each other, in a part ``unknown`` without labels.
+        seed: other seeds give other episodes in every part.
+        classes: which actions, in which order; all by default.
+        noise: standard deviation of a joint's error in millimetres.
+        dropout: share of frames in which a hand is lost.
+        frames: typical clip length; lengths vary by 15 % (120 frames are 2 s).
+
+    Raises:
+        ValueError: a class that does not exist (the nearest is named), counts or sizes out of range.
+    """
+
+    name = "hands"
+    unknown = tuple(HAND_NEUTRAL)
+    entity_names: tuple[str, ...] = HAND_NAMES
+    frames_per_second: float | None = HAND_RATE
+
+    def __init__(
+        self,
+        root: str | None = None,
+        train_episodes: int = 100,
+        validation_episodes: int = 20,
+        test_episodes: int = 40,
+        unknown_episodes: int = 0,
+        seed: int = 0,
+        classes: Sequence[str] | None = None,
+        noise: float = 2.0,
+        dropout: float = 0.01,
+        frames: int = 120,
+    ) -> None:
+        if noise < 0 or not 0 <= dropout < 1 or not 90 <= frames <= 100_000:
+            raise ValueError(
+                f"hands: noise must be ≥ 0, dropout in [0, 1) and frames from 90 to 100000, got noise={noise}, "
+                f"dropout={dropout}, frames={frames}"
+            )
+        counts = {
+            "train": train_episodes,
+            "validation": validation_episodes,
+            "test": test_episodes,
+            "unknown": unknown_episodes,
+        }
+        settings = {"seed": seed, "noise": noise, "dropout": dropout, "frames": frames, **counts}
+        self.layout = load_layout("assembly101_hand21")
+        self.noise, self.dropout, self.frames = noise, dropout, frames
+        super().__init__(_checked(classes, HAND_CLASSES, check_hand_label), seed, counts, settings)
+
+    def _clip(self, label: str, seed: int) -> SkeletonClip:
+        return hand_view(simulate_hands(label, seed, self.frames), self.noise, self.dropout)
