@@ -17,6 +17,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from PIL import Image
 
+from interplay.data.clips import SkeletonClip
 from interplay.graph.layouts import SkeletonLayout, load_layout
 from interplay.interactions import NONE_OF_THE_KNOWN, Interaction
 from interplay.viz.skeletons import SkeletonArtist, entity_names, view_of
@@ -72,6 +73,17 @@ def animate(
     if video == "always" or (video == "auto" and can_write_video()):
         files.append(write(path.with_name(f"{path.name}.mp4"), _mp4(pictures, duration)))
     return files
+
+
+def save_animation(
+    clip: SkeletonClip,
+    layout: str | SkeletonLayout,
+    interactions: Sequence[Interaction],
+    path: str | Path,
+    names: Sequence[str] = (),
+) -> Path:
+    """:func:`animate` for a clip; returns the GIF's path (``path`` has no suffix)."""
+    return animate(clip.joints, layout, path, interactions, clip.frames_per_second, clip.id, names)[0]
 
 
 def can_write_video() -> bool:
@@ -168,9 +180,10 @@ def _gif(pictures: Sequence[Image.Image], duration: float) -> bytes:
     for index, picture in enumerate(chosen):
         sheet.paste(picture, (0, index * picture.height))
     found = sheet.quantize(colors=64, method=Image.Quantize.MEDIANCUT).getpalette()
-    # Averaging makes white a little grey; it has to be white beside a white page.
+    # Averaging makes white a little grey; it has to be white beside a white page. Pillow looks colours up in coarse
+    # boxes, so that all near-whites have to go.
     entries = np.array(found, dtype=np.uint8).reshape(-1, 3)
-    entries[int(entries.sum(axis=1, dtype=np.int64).argmax())] = 255
+    entries[(entries >= 244).all(axis=1)] = 255
     palette = Image.new("P", (1, 1))
     palette.putpalette(entries.reshape(-1).tolist())
     frames = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]

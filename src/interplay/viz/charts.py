@@ -65,6 +65,7 @@ def learning_curves(history: Mapping[str, Sequence[float]], x: str = "epoch", ti
     Args:
         history: column → one value per row, NaN where nothing was measured. A column is ``part/quantity`` or
             ``part_quantity`` with part one of train, validation (val), test; anything else is a panel of its own.
+            ``step`` and ``seconds`` are not drawn.
         x: the column along the horizontal axis.
     """
     panels: dict[str, dict[str, tuple[np.ndarray, np.ndarray]]] = {}
@@ -72,15 +73,15 @@ def learning_curves(history: Mapping[str, Sequence[float]], x: str = "epoch", ti
     for name, values in history.items():
         numbers = np.asarray(values, dtype=np.float64)
         measured = np.isfinite(numbers) & np.isfinite(steps[: len(numbers)])
-        if name in (x, "step") or not measured.any():
+        if name in (x, "step", "seconds") or not measured.any():
             continue
         part, quantity = _part(name)
         panels.setdefault(quantity, {})[part] = (steps[: len(numbers)][measured], numbers[measured])
     if not panels:
         raise ValueError("no measured quantity: nothing to draw")
-    columns = min(len(panels), 3)
+    columns = 4 if len(panels) == 4 else min(len(panels), 3)
     rows = math.ceil(len(panels) / columns)
-    figure = new_figure(3.9 * columns, 2.9 * rows + 0.3)
+    figure = new_figure((3.3 if columns == 4 else 3.9) * columns, 2.9 * rows + 0.3)
     shades = {"train": PALETTE[0], "validation": PALETTE[1], "test": PALETTE[2], "": PALETTE[6]}
     for index, (quantity, lines) in enumerate(panels.items()):
         axes = figure.add_subplot(rows, columns, index + 1)
@@ -108,7 +109,7 @@ def _part(name: str) -> tuple[str, str]:
         head, _, tail = name.partition(separator)
         if tail and head in aliases:
             return aliases[head], tail
-    return "", name
+    return "", {"lr": "learning rate"}.get(name, name)
 
 
 @styled
