@@ -27,6 +27,7 @@ from interplay.data.clips import SkeletonClip
 from interplay.data.errors import DataError
 from interplay.data.npy import open_npy
 from interplay.data.sbu_text import read_skeleton_pos, recordings_in
+from interplay.data.unpickler import load_pickle
 from interplay.graph.layouts import SkeletonLayout, load_layout
 
 CLASSES = (
@@ -206,18 +207,6 @@ def _packed_array(path: Path) -> NDArray[np.float32]:
     if data.ndim != 5 or data.shape[1] != 3 or data.shape[3:] != (15, 2) or data.dtype.kind != "f":
         raise DataError(path, "", f"shape {data.shape} of {data.dtype}", "float32 (clip, 3, frame, 15, 2)")
     return data
-
-
-def load_pickle(path: Path) -> object:
-    """A list of ints needs no class at all, so none is admitted."""
-    import pickle
-
-    class _Closed(pickle.Unpickler):
-        def find_class(self, module_name: str, global_name: str) -> object:
-            raise DataError(path, "", f"{module_name}.{global_name}", "a list of ints")
-
-    with path.open("rb") as stream:
-        return _Closed(stream).load()
 
 
 def _labels(path: Path, count: int) -> list[int]:
