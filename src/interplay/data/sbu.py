@@ -230,6 +230,13 @@ def read_packed_fold(path: str | Path) -> list[NDArray[np.float32]]:
     return [_packed_clip(path, index) for index in range(len(_packed_array(path)))]
 
 
+def read_fold_labels(path: str | Path, count: int) -> list[int | None]:
+    """The labels beside one ``foldN_data.npy`` of ``count`` clips; None for each where there is no such file."""
+    path = Path(path)
+    beside = path.with_name(path.name.replace("_data.npy", "_label.pkl"))
+    return [*_labels(beside, count)] if beside != path and beside.is_file() else [None] * count
+
+
 def _packed_clip(path: Path, index: int) -> NDArray[np.float32]:
     data = _packed_array(path)
     if index >= len(data):
