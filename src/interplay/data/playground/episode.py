@@ -14,8 +14,9 @@ from interplay.data.playground import scripts_distance as distance
 from interplay.data.playground import scripts_neutral as neutral
 from interplay.data.playground import scripts_objects as objects
 from interplay.data.playground.bodies import Body, Style, random_body, random_style
-from interplay.data.playground.kinematics import HANDS, Controls, pose
+from interplay.data.playground.kinematics import HANDS, pose
 from interplay.data.playground.profiles import Array
+from interplay.data.playground.scene import Camera, ObjectTrack, look_at
 from interplay.data.playground.scripts_relation import RELATION_SCRIPTS
 from interplay.data.playground.stage import Outcome, Prop, Script, Stage
 from interplay.interactions import Entity, Interaction
@@ -55,56 +56,6 @@ NEUTRAL_SCRIPTS: Mapping[str, Script] = {
 }
 NEUTRAL = tuple(NEUTRAL_SCRIPTS)
 """Two people without an interaction; never among the default classes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Camera:
-    """A camera that stands still.
-
-    Args:
-        position: (3,) in the world, metres.
-        rotation: (3, 3); its rows are the camera's axes in the world. As in Kinect's files the axes are
-            right-handed: x to the sensor's own left (to the right in its mirrored picture), y up, z away from it.
-        focal_length: pixels.
-        size: picture width and height in pixels.
-    """
-
-    position: Array
-    rotation: Array
-    focal_length: float = 1050.0
-    size: tuple[int, int] = (1920, 1080)
-
-    def view(self, points: Array) -> Array:
-        """World points (…, 3) in camera coordinates, metres."""
-        return np.asarray((points - self.position) @ self.rotation.T)
-
-
-def look_at(position: Array, target: Array) -> Camera:
-    """A level camera at ``position`` whose z axis points to ``target``."""
-    ahead = target - position
-    ahead = ahead / np.linalg.norm(ahead)
-    left = np.cross(np.array([0.0, 1.0, 0.0]), ahead)
-    left /= np.linalg.norm(left)
-    return Camera(position, np.stack([left, np.cross(ahead, left), ahead]))
-
-
-@dataclass(frozen=True, eq=False)
-class ObjectTrack:
-    """A rigid object over time.
-
-    Args:
-        kind: class name.
-        size: width, height, depth in metres along its own x, y, z.
-        positions: (T, 3), centre in the world.
-        orientations: (T, 3, 3), columns are its axes in the world.
-        held: (T, 2, 2), share of person p's left and right hand in holding it.
-    """
-
-    kind: str
-    size: tuple[float, float, float]
-    positions: Array
-    orientations: Array
-    held: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,16 +143,23 @@ def interaction(label: str, outcome: Outcome, shift: float = 0.0) -> Interaction
     return Interaction(label, 1.0, people[0], people[1], shift + outcome.start, shift + outcome.end)
 
 
-def track(prop: Prop, joints: Array) -> ObjectTrack:
-    """Where an object is: the mean of the hands that hold it; upright, turned as the line between the two people."""
+def track(prop: Prop, joints: Array, first: int = 0) -> ObjectTrack:
+    """Where an object is: the mean of the hands that hold it; upright, turned as the line between the two people.
+
+    Its part begins at frame ``first``; before and after, whoever has it keeps it, and it is not ``present``.
+    """
+    frames, count = len(joints), len(prop.held)
+    held = np.pad(prop.held, ((first, frames - first - count), (0, 0), (0, 0)), mode="edge")
+    present = np.zeros(frames, dtype=bool)
+    present[first : first + count] = True
     hands = joints[:, :, HANDS]
-    positions = (prop.held[..., None] * hands).sum(axis=(1, 2))
+    positions = (held[..., None] * hands).sum(axis=(1, 2))
     across = joints[:, 1, 0] - joints[:, 0, 0]
     across[:, 1] = 0.0
     across /= np.linalg.norm(across, axis=1, keepdims=True) + 1e-9
     up = np.broadcast_to(np.array([0.0, 1.0, 0.0]), across.shape)
     orientations = np.stack([np.cross(up, across), up, across], axis=-1)
-    return ObjectTrack(prop.kind, prop.size, positions, orientations, prop.held)
+    return ObjectTrack(prop.kind, prop.size, positions, orientations, held, present)
 
 
 def simulate(label: str, seed: int, frames: int = 80) -> Episode:
@@ -234,7 +192,6 @@ __all__ = [
     "RATE",
     "RELATION_PAIRS",
     "Camera",
-    "Controls",
     "Episode",
     "ObjectTrack",
     "simulate",

@@ -137,14 +137,14 @@ def _twist(bench: Workbench, opening: bool) -> HandOutcome:
     phase = np.clip((bench.time - start - 0.35) / (end - start - 0.65), 0.0, 1.0) * turns
     share = phase - np.floor(phase)
     stroke = ease(share / 0.55) * (1.0 - ease((share - 0.55) / 0.45))
-    holding = ease(share / 0.12) * (1.0 - ease((share - 0.50) / 0.12))
+    holding = ease(share / 0.22) * (1.0 - ease((share - 0.45) / 0.22))
     size = bench.uniform(1.0, 1.5)
     # Counter-clockwise from above opens; about +y that is the positive sense, for either hand.
     angle = (stroke - 0.5) * size * (1.0 if opening else -1.0)
     ahead = np.stack([-0.6 * np.sin(angle), np.full_like(angle, -0.8), -0.6 * np.cos(angle)], axis=1)
-    palm = np.stack([-np.sin(angle) * 0.8, np.full_like(angle, -0.6), -np.cos(angle) * 0.8], axis=1)
+    palm = np.stack([0.8 * np.sin(angle), np.full_like(angle, -0.6), 0.8 * np.cos(angle)], axis=1)
     mirror = np.array([bench.side(lead), 1.0, 1.0])  # ``turn`` mirrors the left hand, the sense of rotation stays
-    bench.turn(lead, ahead * mirror, (palm * np.array([1.0, 1.0, -1.0])) * mirror, grasp)
+    bench.turn(lead, ahead * mirror, palm * mirror, grasp)
     bench.move(lead, base + np.array([0.0, bench.uniform(75.0, 100.0), 0.0]), grasp)
     bench.close(lead, 0.30, grasp)
     bench.close(lead, bench.uniform(0.55, 0.7), grasp * holding)

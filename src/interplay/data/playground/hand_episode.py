@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from interplay.data.clips import SkeletonClip
-from interplay.data.playground.episode import ObjectTrack, random_length, stream
+from interplay.data.playground.episode import random_length, stream
 from interplay.data.playground.hand_actions import HAND_CLASSES, HAND_NEUTRAL, HAND_SCRIPTS, Workbench
 from interplay.data.playground.hand_model import Hand, palm_frames, pose_hands, random_hand
 from interplay.data.playground.kinematics import heading, tilt
 from interplay.data.playground.profiles import Array
+from interplay.data.playground.scene import ObjectTrack
 from interplay.data.playground.skeleton_view import gaps, sensor_noise
 from interplay.interactions import Entity, Interaction
 
@@ -79,7 +80,8 @@ def simulate_hands(label: str, seed: int, frames: int = 120) -> HandEpisode:
     for prop in outcome.props:
         positions = np.einsum("th,htc->tc", prop.held, controls.grip)
         orientations = frame[int(prop.held[0].argmax())]
-        objects.append(ObjectTrack(prop.kind, prop.size, positions, orientations, prop.held))
+        present = np.ones(length, dtype=bool)
+        objects.append(ObjectTrack(prop.kind, prop.size, positions, orientations, prop.held, present))
     known: tuple[Interaction, ...] = ()
     if label in HAND_SCRIPTS:
         lead = outcome.leading or 0

@@ -42,7 +42,8 @@ class Stage:
     """Two people, ``frames`` frames, and the controls that a script writes into.
 
     Scripts draw every random number from ``rng`` and place people with :meth:`face_each_other` first, bodies second
-    (steps, leaning), and the hands last, because a hand's target is a point in the world.
+    (steps, leaning), and the hands last, because a hand's target is a point in the world. ``side`` fixes where person
+    0 stands (−1 left, 1 right); None draws it.
     """
 
     rng: np.random.Generator
@@ -50,6 +51,7 @@ class Stage:
     styles: tuple[Style, Style]
     frames: int
     rate: float
+    side: float | None = None
     controls: Controls = field(init=False)
     time: Array = field(init=False)
     _torso: Torso | None = field(init=False, default=None)
@@ -79,6 +81,8 @@ class Stage:
         to ``askew`` radians; involuntary sway of the torso, head and arms."""
         controls, rng, time = self.controls, self.rng, self.time
         flip = 1.0 if self.coin() else -1.0
+        if self.side is not None:
+            flip = -self.side
         for person, sign in ((0, -flip), (1, flip)):
             controls.root[person, :, 0] = sign * 0.5 * distance
             controls.yaw[person] = -sign * 0.5 * np.pi
