@@ -11,12 +11,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import redirect_stdout
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from huggingface_hub import ModelCard, PyTorchModelHubMixin
 from jaxtyping import Float
+from numpy.typing import ArrayLike
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -29,6 +30,9 @@ from interplay.skeleton.card import default_card
 from interplay.skeleton.inputs import InputSettings, check_clip, pad_clips
 from interplay.skeleton.network import MutualExcitationGCN
 from interplay.skeleton.transforms import network_input
+
+if TYPE_CHECKING:
+    from interplay.skeleton.streaming import Stream
 
 FORMAT = 1
 """Version of the model folder's config; a folder of a later one is refused by name."""
@@ -94,6 +98,7 @@ class SkeletonRecogniser(
         self.domain = domain
         self.name = name
         self.card = ""
+        self._stream: Stream | None = None
         self.streams = tuple(tuple(entry["streams"]) for entry in networks)
         self.networks = nn.ModuleList(
             MutualExcitationGCN(
@@ -170,6 +175,26 @@ class SkeletonRecogniser(
         from interplay.skeleton.prediction import predict_one
 
         return predict_one(self, recording, layout=layout, frames_per_second=frames_per_second, stride=stride, top=top)
+
+    def stream(
+        self,
+        *,
+        frames_per_second: float | None = None,
+        window: float | None = None,
+        stride: float | None = None,
+        layout: str | None = None,
+        top: int = 5,
+    ) -> Stream:
+        """Follow a live recording frame by frame; see :class:`~interplay.skeleton.streaming.Stream`."""
+        from interplay.skeleton.streaming import Stream
+
+        return Stream(self, frames_per_second=frames_per_second, window=window, stride=stride, layout=layout, top=top)
+
+    def update(self, frame: ArrayLike) -> Prediction | None:
+        """One frame (M, V, 3) of a live recording, with the defaults of :meth:`stream`: an answer, or None."""
+        if self._stream is None:
+            self._stream = self.stream()
+        return self._stream.update(frame)
 
     # -- the folder -----------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 from interplay.data.clips import SkeletonClip
 from interplay.errors import InterplayError
@@ -60,7 +61,7 @@ class Stream:
         self._frames.clear()
         self._seen = 0
 
-    def update(self, frame: Float[np.ndarray, "entity joint coordinate"]) -> Prediction | None:
+    def update(self, frame: ArrayLike) -> Prediction | None:
         """Take one frame (M, V, 3); answer once the window is full, then every ``stride`` frames, else None.
 
         Raises:
