@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interplay.data.clips import SkeletonClip
+from interplay.data.datasets import SkeletonDataset
 from interplay.data.errors import DataError
 from interplay.data.identities import exactly_two
-from interplay.data.plain import SUFFIXES, read_plain
+from interplay.data.plain import SUFFIXES, read_plain, write_plain
 from interplay.data.tables import read_table
+from interplay.errors import InterplayError
 from interplay.graph.layouts import SkeletonLayout, load_layout
 
 PARTS = ("train", "validation", "test")
@@ -170,9 +173,10 @@ class PlainFolder:
         return SkeletonClip(entry.id, clip.joints, clip.layout, clip.frames_per_second, label, meta)
 
     def parts(self) -> Mapping[str, NDArray[np.int64]]:
-        """By folder or table where these say it; otherwise by seed within each class; all in both without labels."""
+        """By folder or table where these say it (a row without a part is in none); otherwise by seed within each
+        class; without labels every clip is in both."""
         every = np.arange(len(self), dtype=np.int64)
-        if all(entry.part is not None for entry in self._entries):
+        if any(entry.part is not None for entry in self._entries):
             return {
                 part: np.array([i for i, entry in enumerate(self._entries) if entry.part == part], np.int64)
                 for part in PARTS
@@ -199,3 +203,51 @@ class PlainFolder:
 
 def _first_folder(path: Path, root: Path) -> str:
     return path.relative_to(root).parts[0]
+
+
+def write_plain_folder(
+    dataset: SkeletonDataset, folder: str | Path, strict: bool = False, indices: Iterable[int] | None = None
+) -> tuple[int, list[str]]:
+    """Write any data set as plain ``.npz`` files with a ``labels.csv``, which :class:`PlainFolder` opens.
+
+    A clip that is in more than one part, or in none, gets no part.
+
+    Returns:
+        How many clips were written, and a line for each that could not be read.
+
+    Raises:
+        DataError: the first clip that cannot be read, under ``strict``.
+        InterplayError: a folder that already holds a ``labels.csv``.
+    """
+    folder = Path(folder)
+    table = folder / "labels.csv"
+    if table.exists():
+        raise InterplayError(f"{table}: found a data set there already, expected a new or empty folder")
+    parts = dataset.parts()
+    part_of: dict[int, list[str]] = {}
+    for part, chosen in parts.items():
+        for index in chosen.tolist():
+            part_of.setdefault(index, []).append(part)
+    rows: list[tuple[str, str, str]] = []
+    bad: list[str] = []
+    folder.mkdir(parents=True, exist_ok=True)
+    for index in range(len(dataset)) if indices is None else indices:
+        try:
+            clip = dataset.read(index)
+        except DataError as error:
+            if strict:
+                raise
+            bad.append(str(error))
+            continue
+        label = "" if clip.label is None else dataset.classes[clip.label]
+        target = folder / f"{clip.id}.npz"
+        if not target.resolve().is_relative_to(folder.resolve()):
+            bad.append(str(DataError(folder, f"clip {clip.id!r}", "an id that leads out of the folder", "a plain id")))
+            continue
+        write_plain(clip, target, label or None)
+        own = [part for part in part_of.get(index, []) if part in PARTS]
+        rows.append((clip.id, label, own[0] if len(own) == 1 else ""))
+    # Last, so that an interrupted conversion is not taken for a whole one.
+    with table.open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream).writerows([("id", "label", "part"), *rows])
+    return len(rows), bad

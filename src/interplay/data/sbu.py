@@ -102,7 +102,7 @@ class SBU:
     classes = CLASSES
     frames_per_second: float | None = FRAMES_PER_SECOND
 
-    def __init__(self, root: str | Path, test_fold: int | None = 1, variant: str = "clean") -> None:
+    def __init__(self, root: str | Path, test_fold: int | None = None, variant: str = "clean") -> None:
         if variant not in ("clean", "noisy"):
             raise ValueError(f"variant must be 'clean' or 'noisy', got {variant!r}")
         self.root, self.test_fold, self.variant = Path(root), test_fold, variant

@@ -46,7 +46,7 @@ class Assembly101:
 
     The clip of a segment is frames [max(0, start − 25), min(end + 25 + 1, frames of the sequence)). Joints are world
     millimetres, not centred; tracking confidence is not used. Rows whose sequence has no poses are left out and
-    counted in :attr:`missing`. One table a part is read (``test.csv``, which has labels in newer releases, before
+    counted in ``missing``. One table a part is read (``test.csv``, which has labels in newer releases, before
     ``test_challenge.csv``). Ids are ``validation/0000000`` (CSV) or ``tr45537`` (packed).
 
     Raises:
@@ -114,7 +114,7 @@ class Assembly101:
             path = min(tables, key=lambda path: (path.name != f"{part}.csv", len(path.parts)))
             segments = read_segments(path, part, self.table)
             with_poses = [segment for segment in segments if segment.sequence in self._poses]
-            self.missing[path.name] = len(segments) - len(with_poses)
+            self.missing[f"segments of {path.name} without poses"] = len(segments) - len(with_poses)
             # Neighbours share a sequence, so that a sequence is read once.
             usable += sorted(with_poses, key=lambda segment: (segment.sequence, segment.start, segment.end))
         return usable
@@ -131,6 +131,18 @@ class Assembly101:
         """Ids of the 142 head and 1,238 tail actions from ``head_actions.txt``; None where the file is absent."""
         paths = [path for path in self._files if path.name == "head_actions.txt"]
         return read_head_actions(paths[0], self.classes) if paths else None
+
+    @property
+    def facts(self) -> dict[str, int | str]:
+        """What `interplay data check` prints about the table of actions."""
+        table, groups = self.table, self.head_and_tail
+        counts: dict[str, int | str] = {
+            "actions": len(table.actions),
+            "verbs": sum(bool(name) for name in table.verbs),
+            "nouns": sum(bool(name) for name in table.nouns),
+            "verb-noun pairs": table.pairs,
+        }
+        return counts if groups is None else counts | {"head and tail actions": f"{len(groups[0])}, {len(groups[1])}"}
 
     def read(self, index: int) -> SkeletonClip:
         entry = self._entries[index]
