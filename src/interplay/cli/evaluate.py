@@ -1,0 +1,230 @@
+"""``interplay evaluate MODEL``, or ``--predictions FILE``: how good, how sure, under which protocol."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from interplay.errors import InterplayError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from interplay.studies.evaluation import Evaluation
+
+EPILOGUE = """A data set's own settings are given as --data.KEY VALUE (--data.test_fold 2, --data.benchmark xview);
+see `interplay list datasets`. Left out, the data set and its settings are those that the model was trained with,
+except that no fold is held out unless --data.test_fold asks for it: every clip of the folder is scored.
+Several models are fused by sample. Several --predictions files are the parts of one protocol (folds), or with --fuse
+several models' scores of the same samples."""
+
+PROPORTIONS = ("top1", "top5", "mean_class", "kept_as_known", "rejected_unlabelled")
+NAMES = {
+    "top1": "top-1",
+    "top5": "top-5",
+    "mean_class": "mean-class accuracy",
+    "cross_entropy": "cross-entropy (nats)",
+    "calibration_error": "calibration error",
+    "verb_top1": "verb top-1",
+    "noun_top1": "noun top-1",
+    "head_top1": "head top-1",
+    "tail_top1": "tail top-1",
+    "kept_as_known": "kept as known",
+    "rejected_unlabelled": "unlabelled, rejected",
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        prog="interplay evaluate",
+        description="Score a model on a data set, or scores from files.",
+        epilog=EPILOGUE,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("models", nargs="*", metavar="MODEL", help="shipped names, model or run folders, hub ids")
+    made.add_argument("--predictions", nargs="+", metavar="FILE", help="score files (.npz) instead of models")
+    made.add_argument("--data", metavar="NAME", help="data set (default: the one that the model was trained with)")
+    made.add_argument("--data.root", metavar="DIR", help="where it is", dest="root")
+    made.add_argument("--part", default="test", help="train, validation, test … or all (test)")
+    made.add_argument("--out", metavar="DIR", help="write result.json, scores.npz, per_class.csv and confusion.csv")
+    made.add_argument("--fuse", action="store_true", help="the files hold several models' scores of the same samples")
+    made.add_argument("--weights", nargs="+", type=float, metavar="W", help="of the fused models (all 1)")
+    made.add_argument(
+        "--fuse-of", choices=("logits", "probabilities"), default="logits", help="what is summed (logits)"
+    )
+    made.add_argument("--json", action="store_true", help="print the result as JSON instead of a table")
+    made.add_argument("--strict", action="store_true", help="a clip that cannot be read ends the evaluation")
+    made.add_argument("--batch", type=int, default=32, metavar="N", help="clips at a time (32)")
+    made.add_argument("--device", default="cpu", help="cpu or cuda (cpu)")
+    made.add_argument("--seed", type=int, default=0, help="of the bootstrap intervals (0)")
+    return made
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the verb; returns the exit code."""
+    words, overrides = split_data_settings(argv)
+    arguments = parser().parse_args(words)
+    if bool(arguments.models) == bool(arguments.predictions):
+        raise InterplayError("evaluate: expected either models or --predictions FILE")
+    if arguments.batch < 1:
+        raise InterplayError(f"--batch: found {arguments.batch}, expected at least 1")
+    count = len(arguments.models or arguments.predictions)
+    weights = arguments.weights
+    if weights is not None and (len(weights) != count or min(weights) < 0 or not 0 < sum(weights) < float("inf")):
+        raise InterplayError(f"--weights: found {weights}, expected {count} non-negative numbers, not all zero")
+    if arguments.predictions:
+        if arguments.data or arguments.root or overrides:
+            raise InterplayError("evaluate --predictions: scores carry their labels, --data has nothing to do")
+        from interplay.studies.evaluation import evaluate_files
+
+        found = evaluate_files(
+            arguments.predictions,
+            fused=arguments.fuse,
+            weights=weights,
+            fuse_of=arguments.fuse_of,
+            seed=arguments.seed,
+        )
+    else:
+        found = _evaluate_models(arguments, overrides)
+    if arguments.out:
+        found.write(arguments.out)
+    if arguments.json:
+        print(json.dumps(found.to_dict(), indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        print(table(found))
+    if arguments.out and not arguments.json:
+        print(f"written: {arguments.out}")
+    return 0
+
+
+def _evaluate_models(arguments: argparse.Namespace, overrides: Sequence[str]) -> Evaluation:
+    from interplay.data.datasets import open_dataset
+    from interplay.loading import load
+    from interplay.studies.evaluation import evaluate_models
+    from interplay.training.allocation import keep_freed_memory
+
+    keep_freed_memory()
+    recognisers = [load(model, device=arguments.device) for model in arguments.models]
+    name, settings, note = data_settings(recognisers[0].data, arguments.data, arguments.root, overrides)
+    try:
+        dataset = open_dataset(name, **settings)
+    except (TypeError, ValueError) as error:
+        if isinstance(error, InterplayError):
+            raise
+        raise InterplayError(f"--data {name}: {error}") from None
+    with progress_bar(arguments.json) as progress:
+        found = evaluate_models(
+            recognisers,
+            dataset,
+            settings,
+            arguments.part,
+            weights=arguments.weights,
+            fuse_of=arguments.fuse_of,
+            batch_size=arguments.batch,
+            strict=arguments.strict,
+            seed=arguments.seed,
+            progress=progress,
+        )
+    if note:
+        from dataclasses import replace
+
+        found = replace(found, notes=(*found.notes, note))
+    return found
+
+
+def split_data_settings(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """``--data.KEY VALUE`` pairs apart from everything else; ``--data.root`` stays with the rest."""
+    rest: list[str] = []
+    settings: list[str] = []
+    words = iter(argv)
+    for word in words:
+        key, equals, _ = word.partition("=")
+        if not key.startswith("--data.") or key == "--data.root":
+            rest.append(word)
+            continue
+        value = "" if equals else next(words, None)
+        if value is None:
+            raise InterplayError(f"{key}: expected a value")
+        settings.append(word if equals else f"{word}={value}")
+    return rest, settings
+
+
+def data_settings(
+    trained: Mapping[str, Any], name: str | None, root: str | None, overrides: Sequence[str]
+) -> tuple[str, dict[str, Any], str]:
+    """(data set, its settings, a remark): what the model was trained with, changed by what the command line says.
+
+    Raises:
+        InterplayError: no data set named anywhere, or a setting that it does not have (the nearest one is named).
+    """
+    from interplay.data.datasets import dataset_class
+    from interplay.training.recipes import RecipeParser, Section
+
+    mine = trained.get("name")
+    name = name or (str(mine) if mine else None)
+    if name is None:
+        raise InterplayError("the model does not say which data it was trained with; expected --data NAME")
+    checker = RecipeParser({"data": Section(dataset_class(name))}, {"data.name": str})
+    given = {word[2:].partition("=")[0] for word in overrides}
+    recipe: dict[str, Any] = {key: value for key, value in trained.items() if key != "root"} if name == mine else {}
+    remark = ""
+    if "data.test_fold" in checker.keys and "data.test_fold" not in given:
+        if recipe.get("test_fold") is not None:
+            remark = (
+                f"the model was trained with fold {recipe['test_fold']} held out, and every fold given is scored: "
+                f"only --data.test_fold {recipe['test_fold']} tests it on clips that it has not seen, if these are "
+                "the recordings it was trained on"
+            )
+        recipe["test_fold"] = None
+    recipe["name"] = name
+    words = list(overrides)
+    if root is not None:
+        words.append(f"--data.root={root}")
+    settings = dict(checker.resolve({"data": recipe}, words, "model")["data"])
+    settings.pop("name")
+    if "root" in settings and settings["root"] is None and name not in ("playground", "hands"):
+        raise InterplayError(f"--data {name}: expected --data.root DIR, where the data set is")
+    return name, settings, remark
+
+
+def table(found: Evaluation) -> str:
+    """The result for people."""
+    from interplay.evaluation.classification import most_confused
+
+    where = f" on {found.dataset}, part {found.protocol['part']}" if found.dataset else ""
+    lines = [f"{found.model}{where}: {len(found.scores)} clips"]
+    width = max((len(NAMES.get(name, name)) for name in found.metrics), default=0)
+    for name, estimate in found.metrics.items():
+        proportion = name in PROPORTIONS or name.endswith("_top1")
+        text = estimate.percent() if proportion else estimate.plain()
+        spread = found.over_folds.get(name)
+        if spread is not None:
+            over = spread.percent() if proportion else f"{spread.mean:.3f} ± {spread.deviation:.3f}"
+            text += f"   over {len(spread.values)} parts: {over}"
+        lines.append(f"  {NAMES.get(name, name):<{width}}  {text}")
+    if found.metrics:
+        lines.append("  (95 % confidence intervals in brackets)")
+        for pair in most_confused(found.scores, 5):
+            lines.append(f"  {pair.count} × {pair.true} called {pair.predicted} ({100 * pair.share:.0f} % of them)")
+    lines += [f"  note: {note}" for note in found.notes]
+    return "\n".join(lines)
+
+
+@contextmanager
+def progress_bar(quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """A bar with the time left on a terminal, nothing elsewhere."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("scoring"), BarColumn(), MofNCompleteColumn(), TextColumn("left"), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("scoring", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
