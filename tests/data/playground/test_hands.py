@@ -45,9 +45,10 @@ def test_anatomy() -> None:
         controls.curl[:] = curl
         left, right = pose_hands(controls, (hand, hand))[0]
         np.testing.assert_allclose(left * [-1.0, 1.0, 1.0], right, atol=1e-9)
-        assert right[0, 0] > right[1, 0] > right[4, 0]
+        assert right[6, 0] > right[11, 0] > right[17, 0]
         tips, knuckles = right[[1, 2, 3, 4]], right[[8, 11, 14, 17]]
         if curl == 0.0:
+            assert right[0, 0] > right[1, 0] > right[4, 0]
             assert np.all(tips[:, 1] > knuckles[:, 1] + 50)
             assert 150 < right[2, 1] - right[WRIST, 1] < 230
         if curl == 1.0:  # a fist: tips come down in front of the palm
