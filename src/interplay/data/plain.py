@@ -176,9 +176,8 @@ def _nested(path: Path, frames: list[Any]) -> NDArray[np.float64]:
             except (ValueError, TypeError, OverflowError):
                 raise DataError(path, where, "something else", "a list of points of two or three numbers") from None
             if points.ndim != 2 or (shape != (0, 0) and points.shape != shape):
-                raise DataError(
-                    path, where, f"shape {points.shape}", f"(joint, 2 or 3){f', {shape}' if values else ''}"
-                )
+                expected = f"{shape}, as before" if values else "(joint, 2 or 3)"
+                raise DataError(path, where, f"shape {points.shape}", expected)
             shape = (points.shape[0], points.shape[1])
             values.append((number, index, points))
     if len(frames) * max(count, 1) * math.prod(shape) > MAX_VALUES:
