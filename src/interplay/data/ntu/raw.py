@@ -37,8 +37,11 @@ FARTHEST = 1000.0
 _NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
 _INTEGER = re.compile(rb"\d{1,9}")
 _ID = re.compile(rb"-?[0-9A-Za-z]{1,40}")
-_SPACE, _MINUS, _DOT, _NEWLINE = 32, 45, 46, 10
+_SPACE, _RETURN, _NEWLINE, _MINUS, _DOT = 32, 13, 10, 45, 46
+_ONE, _BYTE, _ZERO = np.uint64(1), np.uint64(0xFF), np.uint64(48)
+_SPACES = np.uint64(0x2020202020202020)
 _POWERS = 10 ** np.arange(17, dtype=np.uint64)
+_FLOAT_POWERS = _POWERS.astype(np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,135 +85,171 @@ def parse_raw(content: bytes, file: str = "recording") -> RawRecording:
 
 
 def _parse_fast(content: bytes) -> RawRecording | None:
-    """None if anything is unusual; never wrong."""
-    lines = content.split(b"\n")
-    returns = content.count(b"\r")
-    if returns and returns != content.count(b"\r\n"):
+    """None if anything is unusual; never another answer than the careful reader's.
+
+    Of the nine values behind x y z only the number is checked, and that in total.
+    """
+    text = np.frombuffer(content, np.uint8)
+    ends = np.flatnonzero(text == _NEWLINE)
+    if len(ends) < 2 or content[-1] != _NEWLINE:  # a last line without its end may be cut off inside a number
         return None
-    bodies: list[int] = []  # line of the first joint
-    body_ids: list[bytes] = []
-    frame_index: list[int] = []
+    # Lines end in LF or all in CRLF, and values are parted by spaces only.
+    returns = np.count_nonzero(text == _RETURN)
+    if returns and np.count_nonzero(text[ends - 1] == _RETURN) != returns:
+        return None
+    if np.count_nonzero(text < _SPACE) != len(ends) + returns:
+        return None
+    found = _structure(content, ends.tolist())
+    if found is None:
+        return None
+    frames, bodies, body_ids, frame_index = found
+    if np.count_nonzero(text == _SPACE) != len(bodies) * (9 + JOINTS * 11):
+        return None
+    lines = (bodies[:, None] + np.arange(JOINTS)).ravel()
     try:
-        frames = _plain_integer(lines[0])
-        at = 1
+        joints = _coordinates(content, ends[lines - 1] + 1, ends[lines])
+    except IndexError:  # a word beyond the end
+        return None
+    if joints is None:
+        return None
+    return RawRecording(frames, body_ids, frame_index, joints.reshape(-1, JOINTS, 3))
+
+
+def _structure(
+    content: bytes, ends: list[int]
+) -> tuple[int, NDArray[np.int64], tuple[str, ...], NDArray[np.int64]] | None:
+    """Number of frames; per body the line of its first joint, its id, its frame. ``ends``: position of each line end."""
+
+    def count(line: int) -> int:
+        digits = content[ends[line - 1] + 1 if line else 0 : ends[line]].rstrip(b"\r")
+        if not digits.isdigit():
+            raise ValueError(digits)
+        return int(digits)
+
+    bodies: list[int] = []
+    frame_index: list[int] = []
+    body_ids: list[bytes] = []
+    at = 1
+    try:
+        frames = count(0)
         for frame in range(frames):
-            count = _plain_integer(lines[at])
+            present = count(at)
             at += 1
-            for _ in range(count):
-                values = lines[at].split()
-                if len(values) != 10 or lines[at + 1].strip() != b"25":
+            for _ in range(present):
+                before, header, joints = ends[at - 1], ends[at], ends[at + 1]
+                if content[header + 1 : joints].rstrip(b"\r") != b"25" or content.count(b" ", before, header) != 9:
                     return None
-                body_ids.append(values[0])
-                frame_index.append(frame)
+                body_ids.append(content[before + 1 : content.index(b" ", before)])
                 bodies.append(at + 2)
+                frame_index.append(frame)
                 at += BODY_LINES
-        if at > len(lines) - 1:  # a last line without its end may have been cut off inside a number
-            return None
     except (ValueError, IndexError):
         return None
     ids = {body: body.decode("ascii", "replace") for body in set(body_ids)}
-    if not bodies or not all(_ID.fullmatch(body) for body in ids):
+    if not bodies or at > len(ends) or not all(_ID.fullmatch(body) for body in ids):
         return None
-    joints = _coordinates(content, np.asarray(bodies, np.int64), returns)
-    if joints is None:
-        return None
-    return RawRecording(frames, tuple(ids[body] for body in body_ids), np.asarray(frame_index, np.int64), joints)
+    return frames, np.asarray(bodies, np.int64), tuple([ids[body] for body in body_ids]), np.asarray(frame_index)
 
 
-def _plain_integer(line: bytes) -> int:
-    line = line.strip()
-    if not line.isdigit():
-        raise ValueError(line)
-    return int(line)
+def _coordinates(content: bytes, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> NDArray[np.float32] | None:
+    """x y z of the lines [start, stop), (lines, 3), or None if they need a careful look.
+
+    The text is read as 64-bit words of eight characters, the first in the lowest byte, from any position.
+    """
+    words: NDArray[np.uint64] = np.ndarray((len(content) - 7,), "<u8", content, strides=(1,))
+    joints = np.empty((len(starts), 3), np.float32)
+    begin = starts
+    for axis in range(3):
+        # A space after at most 15 characters: the lowest zero byte after exclusive-or with spaces.
+        head = words[begin]
+        found = _zero_bytes(head ^ _SPACES)
+        beyond = found == 0
+        found = np.where(beyond, _zero_bytes(words[begin + 8] ^ _SPACES), found)
+        if not found.all():
+            return None
+        found &= ~found + _ONE
+        end = found.astype(np.float64).view(np.int64)
+        end >>= 52  # 1023 + 7 + 8 × position
+        end -= 1030
+        end >>= 3
+        end += beyond.view(np.uint8) << 3
+        end += begin
+        values = _decimals(content, words, head, begin, end)
+        if values is None:
+            return None
+        joints[:, axis] = values
+        begin = end + 1
+    return None if (begin >= stops).any() else joints
 
 
-def _coordinates(content: bytes, bodies: NDArray[np.int64], returns: int) -> NDArray[np.float32] | None:
-    """x y z of the 25 lines from each line in ``bodies`` on, or None if they need a careful look."""
-    text = np.frombuffer(content, np.uint8)
-    ends = np.flatnonzero(text == _NEWLINE)
-    spaces = np.flatnonzero(text == _SPACE)
-    # Values are parted by one space each, and nothing else is white.
-    if np.count_nonzero(text < _SPACE) != len(ends) + returns or (np.diff(spaces) == 1).any():
-        return None
-    lines = bodies[:, None] + np.arange(JOINTS)
-    starts, stops = ends[lines - 1] + 1, ends[lines]
-    # Eleven spaces in each of the 25 lines, so that line j's are numbers 11j to 11j + 10 behind the body's start.
-    first = np.searchsorted(spaces, starts[:, 0])
-    if first[-1] + 11 * JOINTS > len(spaces):
-        return None
-    numbers = first[:, None] + 11 * np.arange(JOINTS)
-    space = spaces[numbers[..., None] + np.arange(3)]
-    last = spaces[numbers + 10]
-    behind = np.append(spaces, len(content))[first + 11 * JOINTS]
-    if (
-        (text[last + 1] < _SPACE).any()
-        or (space[..., 0] < starts).any()
-        or (last >= stops).any()
-        or (behind < stops[:, -1]).any()
-    ):
-        return None
-    begin = np.concatenate([starts[..., None], space[..., :2] + 1], axis=-1).ravel()
-    return _decimals(text, content, begin, space.ravel(), (len(bodies), JOINTS, 3))
+def _zero_bytes(word: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Bit 7 of the lowest byte that is zero, and perhaps bits above it; 0 if there is none."""
+    return (word - np.uint64(0x0101010101010101)) & ~word & np.uint64(0x8080808080808080)
 
 
 def _decimals(
-    text: NDArray[np.uint8],
     content: bytes,
+    words: NDArray[np.uint64],
+    head: NDArray[np.uint64],
     begin: NDArray[np.int64],
     end: NDArray[np.int64],
-    shape: tuple[int, int, int],
-) -> NDArray[np.float32] | None:
-    """The numbers in text[begin:end], or None if one is not a number or too large."""
-    negative = text[begin] == _MINUS
-    whole = begin + negative
-    dot_at_1, dot_at_2 = text[whole + 1] == _DOT, text[whole + 2] == _DOT
-    places = end - whole - 2 - ~dot_at_1  # digits behind the point
-    usual = (dot_at_1 | dot_at_2) & (places >= 1) & (places <= 13)
-    places = np.where(usual, places, 1)
-    digit = (text[whole] - np.uint8(48)).astype(np.uint64)
-    second = (text[whole + 1] - np.uint8(48)).astype(np.uint64)
-    usual &= (digit <= 9) & (dot_at_1 | (second <= 9))
-    integer = np.where(dot_at_1, digit, digit * 10 + second)
-    value, fine = _last_digits(text, end, np.minimum(places, 8))
+) -> NDArray[np.float64] | None:
+    """The numbers in content[begin:end], of which ``head`` is the first word; None if one is no number or too large.
+
+    Usual are one or two digits, a point and up to 13 digits; whatever is not usual goes through ``float``.
+    """
+    negative = head & _BYTE == _MINUS
+    head = head >> (negative.astype(np.uint64) << np.uint64(3))
+    at_1 = (head >> np.uint64(8)) & _BYTE == _DOT
+    integer = (head & _BYTE) - _ZERO
+    usual = at_1 & (integer <= 9)
+    places = end - begin - 2 - negative  # digits behind the point
+    if not usual.all():
+        at_2 = ~at_1 & ((head >> np.uint64(16)) & _BYTE == _DOT)
+        second = ((head >> np.uint64(8)) & _BYTE) - _ZERO
+        usual |= at_2 & (integer <= 9) & (second <= 9)
+        integer = np.where(at_2, integer * np.uint64(10) + second, integer)
+        places -= at_2
+    usual &= (places >= 1) & (places <= 13)
+    if not usual.all():
+        places = np.where(usual, places, 1)
+    value, fine = _last_digits(words[end - 8], np.minimum(places, 8))
     usual &= fine
     long = np.flatnonzero(places > 8)
     if long.size:
-        upper, fine = _last_digits(text, end[long] - 8, places[long] - 8)
+        upper, fine = _last_digits(words[end[long] - 16], places[long] - 8)
         usual[long] &= fine
         value[long] += upper * _POWERS[8]
     scale = _POWERS[places]
-    result = (integer * scale + value).astype(np.float64) / scale.astype(np.float64)
-    np.negative(result, out=result, where=negative)
-    for index in np.flatnonzero(~usual):
+    value += integer * scale
+    result = value.astype(np.float64)
+    result /= _FLOAT_POWERS[places]
+    result *= 1 - 2.0 * negative
+    for index in np.flatnonzero(~usual).tolist():
         token = content[begin[index] : end[index]]
         if not _NUMBER.fullmatch(token):
             return None
         result[index] = float(token)
     if not np.abs(result).max() <= FARTHEST:
         return None
-    joints: NDArray[np.float32] = result.astype(np.float32).reshape(shape)
-    return joints
+    return result
 
 
-def _last_digits(
-    text: NDArray[np.uint8], end: NDArray[np.int64], count: NDArray[np.int64]
-) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
-    """The number that the 1 to 8 digits before each ``end`` form, and whether they are digits.
+def _last_digits(word: NDArray[np.uint64], count: NDArray[np.int64]) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
+    """The number that the last ``count`` (1 to 8) of eight characters form, and whether they are digits.
 
-    Eight characters are one 64-bit word (first character in the lowest byte); the characters before the digits are
-    shifted out, and pairs, fours and eights of digits are combined by three multiplications.
+    The others are shifted out; pairs, fours and eights of digits are combined by three multiplications.
     """
-    window = np.lib.stride_tricks.sliding_window_view(text, 8)[np.maximum(end - 8, 0)]
-    word = window.view("<u8").ravel().astype(np.uint64)
+    shift = ((8 - count) << 3).view(np.uint64)
     word ^= np.uint64(0x3030303030303030)
-    shift = (8 * (8 - count)).astype(np.uint64)
-    word = (word >> shift) << shift
+    word >>= shift
+    word <<= shift
     fine = ((word + np.uint64(0x7676767676767676)) | word) & np.uint64(0x8080808080808080) == 0
     word = word * np.uint64(10) + (word >> np.uint64(8))
     low = np.uint64(0x000000FF000000FF)
     pairs = (word & low) * np.uint64(0x000F424000000064)
     word = (pairs + ((word >> np.uint64(16)) & low) * np.uint64(0x0000271000000001)) >> np.uint64(32)
-    return word, fine & (end >= 8)
+    return word, fine
 
 
 class _Lines:
