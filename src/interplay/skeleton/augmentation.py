@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from interplay.graph.layouts import SkeletonLayout
@@ -58,6 +58,7 @@ def augment(
     clips: Float[Tensor, "batch time entity joint 3"],
     strength: Augmentation,
     draws: Float[Tensor, "batch draw"],
+    lengths: Int[Tensor, " batch"],
     seeds: tuple[int, int, Sequence[int]],
     layout: SkeletonLayout,
 ) -> Float[Tensor, "batch time entity joint 3"]:
@@ -69,6 +70,7 @@ def augment(
         clips: zero-padded.
         strength: of each.
         draws: uniform in [0, 1): mirror, scale, six shears; further columns are ignored.
+        lengths: valid frames of each clip.
         seeds: (seed, epoch, clip indices) of the noise.
         layout: for the joints that the mirror exchanges.
     """
@@ -85,8 +87,9 @@ def augment(
         clips = torch.einsum("bij,btmvj->btmvi", matrix, clips)
     if strength.noise > 0:
         seed, epoch, indices = seeds
-        noise = torch.stack(
-            [torch.randn(clips.shape[1:], generator=generator(seed, "noise", epoch, index)) for index in indices]
-        )
+        noise = torch.zeros(clips.shape, dtype=torch.float32)
+        for row, frames, index in zip(noise, lengths.tolist(), indices, strict=True):
+            # Its own length, not the batch's: a clip's noise must not depend on its neighbours.
+            row[:frames] = torch.randn(frames, *row.shape[1:], generator=generator(seed, "noise", epoch, index))
         clips = clips + strength.noise * noise.to(clips) * present(clips)[..., None, None]
     return clips

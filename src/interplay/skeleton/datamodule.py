@@ -196,7 +196,7 @@ class SkeletonData(pl.LightningDataModule):
             clips = centre(clips, self.cache.layout)
         clips = clips * clips.new_tensor(settings.axes)
         seeds = (self.seed, epoch, rows.tolist())
-        clips = augment(clips, settings.augmentation, draws[:, 5:], seeds, self.cache.layout)
+        clips = augment(clips, settings.augmentation, draws[:, 5:], lengths, seeds, self.cache.layout)
         clips = swap_entities(clips, draws[:, DRAWS - 1] < settings.entity_swap)
         x = network_input(
             clips, lengths, self._form, settings.streams, self.cache.layout, draws[:, :5], settings.rotation

@@ -123,7 +123,7 @@ def _step(network: nn.Module, clips: Tensor, labels: Tensor, precision: Any) -> 
     started = time.perf_counter()
     with precision.forward_context():
         loss = nn.functional.cross_entropy(network(clips).float(), labels)
-    loss.backward()
+    torch.autograd.backward(loss)
     if clips.is_cuda:
         torch.cuda.synchronize()
     return time.perf_counter() - started

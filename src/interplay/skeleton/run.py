@@ -203,9 +203,8 @@ def _monitor(training: TrainingSettings, module: SkeletonData) -> str:
     if training.monitor is None:
         return f"{module.evaluation_parts[0]}_top1"
     if training.monitor not in known:
-        raise InterplayError(
-            f"training.monitor: found {training.monitor!r}{nearest(training.monitor, known)} (one of {', '.join(known)})"
-        )
+        hint = nearest(training.monitor, known)
+        raise InterplayError(f"training.monitor: found {training.monitor!r}{hint} (one of {', '.join(known)})")
     return training.monitor
 
 

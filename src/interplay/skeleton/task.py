@@ -61,7 +61,8 @@ class SkeletonTask(pl.LightningModule):
         self.network, self.settings, self.classes, self.parts = network, settings, classes, tuple(parts)
         self.average: AveragedModel | None = None
         if settings.average > 0:
-            self.average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(settings.average), use_buffers=True)
+            rule = get_ema_multi_avg_fn(settings.average)  # type: ignore[no-untyped-call]
+            self.average = AveragedModel(network, multi_avg_fn=rule, use_buffers=True)
         self._tallies: dict[str, _Tally] = {}
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Any
+from typing import Any, Protocol, cast
 
 import lightning.pytorch as pl
 import torch
@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from interplay.errors import InterplayError
+from interplay.training.draws import generator
 from interplay.training.folder import RunFolder
 from interplay.training.optimisation import learning_rate
 from interplay.training.settings import OptimiserSettings
@@ -23,21 +24,26 @@ def higher_is_better(metric: str) -> bool:
 
 
 class EpochSchedule(Callback):
-    """Set the learning rate of each epoch, and have the last one evaluated whatever the interval.
+    """Set the learning rate and the random state of each epoch, and have the last one evaluated in any case.
+
+    Dropout draws from PyTorch's global generators; seeded anew for every epoch, they too have no history that an
+    interrupted run would lose.
 
     Args:
         settings: optimiser of the recipe.
         epochs: of the whole run.
+        seed: of the run.
     """
 
-    def __init__(self, settings: OptimiserSettings, epochs: int) -> None:
-        self.settings, self.epochs = settings, epochs
+    def __init__(self, settings: OptimiserSettings, epochs: int, seed: int) -> None:
+        self.settings, self.epochs, self.seed = settings, epochs, seed
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         rate = learning_rate(self.settings, trainer.current_epoch, self.epochs)
         for optimiser in trainer.optimizers:
             for group in optimiser.param_groups:
                 group["lr"] = rate
+        torch.manual_seed(generator(self.seed, "dropout", trainer.current_epoch, trainer.global_rank).initial_seed())
         if trainer.current_epoch == self.epochs - 1:
             trainer.check_val_every_n_epoch = 1
 
@@ -46,8 +52,6 @@ class RunRecord(Checkpoint):
     """Keep metrics.csv, last.ckpt and best.ckpt.
 
     The rows travel inside the checkpoint, so that after a kill the table and the weights speak of the same epochs.
-    last.ckpt is written when the next epoch starts (and when training ends): only then has Lightning closed the books
-    of the finished one, and a resumed run starts on a clean epoch.
 
     Args:
         folder: of the run.
@@ -73,15 +77,15 @@ class RunRecord(Checkpoint):
         self.best_epoch, self.ended = state_dict["best_epoch"], state_dict["ended"]
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if self.ended:  # killed between early stopping and the result: there is nothing left to train
+        if self.ended:  # killed between early stopping and the result: nothing is left to train
             trainer.should_stop = True
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if self.rows and self.rows[-1]["epoch"] == trainer.current_epoch - 1:
-            self._save(trainer)
         self._started = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.rows and self.rows[-1]["epoch"] == trainer.current_epoch:
+            return  # resumed: Lightning closes the epoch of the checkpoint once more
         row: dict[str, Any] = {"epoch": trainer.current_epoch, "lr": trainer.optimizers[0].param_groups[0]["lr"]}
         row.update({key: float(value) for key, value in sorted(trainer.callback_metrics.items())})
         row["seconds"] = round(time.perf_counter() - self._started, 3)
@@ -98,14 +102,14 @@ class RunRecord(Checkpoint):
             trainer.save_checkpoint(self.folder.best)
         if trainer.is_global_zero:
             self.folder.write_metrics(self.rows)
-
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if not self.ended:
-            self.ended = True
-            self._save(trainer)
-
-    def _save(self, trainer: pl.Trainer) -> None:
+        self.ended = bool(trainer.should_stop)
         trainer.save_checkpoint(self.folder.last)
+
+
+class NamesSamples(Protocol):
+    """A task that can say which samples a batch holds."""
+
+    def sample_ids(self, batch: Any) -> list[str]: ...
 
 
 class FiniteLoss(Callback):
@@ -117,7 +121,7 @@ class FiniteLoss(Callback):
         loss = outputs["loss"]
         if bool(torch.isfinite(loss)):
             return
-        names = [str(name) for name in pl_module.sample_ids(batch)]
+        names = cast(NamesSamples, pl_module).sample_ids(batch)
         raise InterplayError(
             f"the loss became {float(loss)} in epoch {trainer.current_epoch}, batch {batch_idx}; "
             f"samples: {', '.join(names)}"

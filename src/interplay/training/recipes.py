@@ -7,6 +7,7 @@ signature of the class it configures. A key that no signature has is one line na
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
@@ -123,17 +124,14 @@ class RecipeParser:
         self._check_overrides(overrides)
         try:
             values = self.parser.parse_args([*arguments, *overrides])
-            plain = yaml.safe_load(self.parser.dump(values, skip_none=False))
         except ArgumentError as error:
             raise InterplayError(f"{where}: {_first_cause(str(error))}") from None
-        if not isinstance(plain, dict):
-            raise InterplayError(f"{where}: empty recipe")
+        plain: dict[str, Any] = _plain(values.as_dict())
         return plain
 
     def _known(self, key: str, message: str) -> None:
         if key in self.keys or any(key.startswith(f"{known}.") for known in self.keys):
             return
-        # Compare the whole key first, then its last part inside its own section.
         raise InterplayError(message + nearest(key, self.keys))
 
     def _check_overrides(self, overrides: Sequence[str]) -> None:
@@ -166,12 +164,30 @@ def _as_argument(value: Any) -> str:
     return yaml.safe_dump(value, default_flow_style=True, width=10**6).removesuffix("\n").removesuffix("\n...")
 
 
+def _plain(value: Any) -> Any:
+    """Mappings, lists, text and numbers only, as YAML has them."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
 def _leaves(defaults: Namespace) -> list[str]:
     return list(flat(defaults.as_dict()))
 
 
 def _first_cause(message: str) -> str:
-    """jsonargparse explains over several lines; the first ones say which key and what was expected."""
+    """jsonargparse explains over several lines and in Python's words; the first ones say which key and why."""
     lines = [" ".join(line.split()) for line in message.splitlines() if line.strip()]
-    kept = [line for line in lines if not line.lower().startswith(("usage:", "tip:"))]
-    return " ".join(kept)[:400]
+    text = " ".join(line for line in lines if not line.lower().startswith(("usage:", "tip:")))
+    text = re.sub(r'Parser key "([^"]+)":', r"\1:", text)
+    text = re.sub(
+        r"Does not validate against any of the Union subtypes Subtypes: \[(.*?)\] Errors:.*Given value: (.*)",
+        r"expected \1, found \2",
+        text,
+    )
+    text = re.sub(r"[Ee]xpected (?:a )?typing\.Literal\[([^\]]*)\]", r"expected one of \1", text)
+    text = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", text).replace("NoneType", "null")
+    text = re.sub(r"[Ee]xpected an? ", "expected ", text).replace(". Got value:", ", found")
+    return re.sub(r"the following arguments are required: ([\w.]+)", r"\1 is missing, give --\1", text)[:400]

@@ -77,7 +77,7 @@ def build_trainer(
         raise InterplayError("training.precision: found 16-mixed on a CPU, expected 32-true or bf16-mixed")
     record = RunRecord(folder, monitor)
     # The order matters: early stopping is decided before the record closes the epoch.
-    callbacks: list[Callback] = [EpochSchedule(optimiser, training.epochs), FiniteLoss()]
+    callbacks: list[Callback] = [EpochSchedule(optimiser, training.epochs, training.seed), FiniteLoss()]
     if training.early_stop:
         callbacks.append(
             EarlyStopping(
