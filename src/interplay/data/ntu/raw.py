@@ -118,7 +118,7 @@ def _parse_fast(content: bytes) -> RawRecording | None:
 def _structure(
     content: bytes, ends: list[int]
 ) -> tuple[int, NDArray[np.int64], tuple[str, ...], NDArray[np.int64]] | None:
-    """Number of frames; per body the line of its first joint, its id, its frame. ``ends``: position of each line end."""
+    """Number of frames; per body the line of its first joint, its id, its frame. ``ends``: where each line ends."""
 
     def count(line: int) -> int:
         digits = content[ends[line - 1] + 1 if line else 0 : ends[line]].rstrip(b"\r")
