@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interplay.skeleton.network import MutualExcitationBlock, MutualExcitationGCN
+from interplay.skeleton.network import MutualExcitationGCN
 
 
 @torch.no_grad()
@@ -33,9 +33,7 @@ def joint_activation(
     if entity not in (0, 1):
         raise ValueError(f"entity must be 0 or 1, got {entity}")
     last = network.diagnostics(x)[-1]
-    block = network.blocks[-1]
-    assert isinstance(block, MutualExcitationBlock)
-    target = -1 if block.convolution.contraction == "first" else -2
+    target = -1 if network.stack()[-1].convolution.contraction == "first" else -2
     scores = []
     for adjacency in (last.adjacency_before, last.adjacency):
         strength = adjacency[:, entity].abs().mean(dim=(1, 2)).sum(dim=target)

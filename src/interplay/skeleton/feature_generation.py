@@ -56,8 +56,11 @@ class FeatureGenerationBlock(nn.Module):
         Float[Tensor, "batch entity subset relation joint"], Float[Tensor, "batch entity subset relation joint"]
     ]:
         """p and q of every entity and subset from the temporal mean of X."""
-        p = torch.einsum("bmcv,src->bmsrv", pooled, self.psi.weight) + self.psi.bias[..., None]
-        q = torch.einsum("bmcv,src->bmsrv", pooled, self.phi.weight) + self.phi.bias[..., None]
+        weight = torch.cat((self.psi.weight, self.phi.weight))  # 2S C' Cin
+        bias = torch.cat((self.psi.bias, self.phi.bias))
+        with torch.autocast(pooled.device.type, enabled=False):  # differences of p and q suffer from few digits
+            both = weight.flatten(0, 1) @ pooled.to(weight.dtype) + bias.reshape(-1, 1)
+        p, q = both.reshape(*pooled.shape[:2], 2, *self.psi.bias.shape, -1).unbind(2)
         return p, q
 
 

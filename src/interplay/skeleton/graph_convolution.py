@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from interplay.skeleton.contraction import lift_and_aggregate, pointwise
 from interplay.skeleton.mutual_feature import MutualFeatureExcitation, kaiming_fan_out
 from interplay.skeleton.mutual_topology import MutualTopologyExcitation
 
@@ -29,7 +30,9 @@ class PointwiseConvolution(nn.Module):
         kaiming_fan_out(self.weight)
 
     def forward(self, x: Float[Tensor, "batch channel joint time"]) -> Float[Tensor, "batch out joint short"]:
-        y: Tensor = self.bn(nn.functional.conv2d(x, self.weight, self.bias, stride=(1, self.stride)))
+        if self.stride > 1:
+            x = x[..., :: self.stride].contiguous()
+        y: Tensor = self.bn(pointwise(x, self.weight[:, :, 0, 0], self.bias))
         return y
 
 
@@ -69,9 +72,11 @@ class MutualExcitationGraphConvolution(nn.Module):
         self, x: Float[Tensor, "batch entity channel joint time"]
     ) -> Float[Tensor, "batch entity out joint time"]:
         """The sum over subsets before batch norm."""
-        adjacency = self.topology(x.mean(dim=-1))
-        indices = "bmscvt,bmscvw->bmcwt" if self.contraction == "first" else "bmscvt,bmscwv->bmcwt"
-        return torch.einsum(indices, self.feature(x), adjacency)
+        pooled = x.mean(dim=-1, dtype=torch.promote_types(x.dtype, torch.float32))
+        maps, weight = self.topology.factors(pooled, transposed=self.contraction == "second")
+        features = self.feature(x)
+        y = lift_and_aggregate(maps.to(features.dtype), weight, features.flatten(0, 1))
+        return y.reshape(*x.shape[:2], *y.shape[1:])
 
     def forward(
         self, x: Float[Tensor, "batch entity channel joint time"]
@@ -80,4 +85,4 @@ class MutualExcitationGraphConvolution(nn.Module):
         y = self.bn(self.aggregate(x).flatten(0, 1))
         flat = x.flatten(0, 1)
         y = torch.relu(y + (flat if self.residual is None else self.residual(flat)))
-        return y.unflatten(0, (batch, entities))
+        return y.reshape(batch, entities, *y.shape[1:])

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from interplay.skeleton.contraction import pointwise
 from interplay.skeleton.feature_fusion import FeatureFusionBlock
 from interplay.skeleton.feature_generation import SubsetConvolution
 
@@ -27,7 +28,7 @@ class MutualFeatureExcitation(nn.Module):
         gamma_init: γ at the start.
         projection: κ on the individual branch.
 
-    Shapes: X (B, M, Cin, V, T) → F̃ (B, M, S, Cout, V, T).
+    Shapes: X (B, M, Cin, V, T) → F̃ (B, M, Cout, S, V, T).
     """
 
     def __init__(
@@ -48,15 +49,20 @@ class MutualFeatureExcitation(nn.Module):
 
     def forward(
         self, x: Float[Tensor, "batch entity channel joint time"]
-    ) -> Float[Tensor, "batch entity subset out joint time"]:
-        features = torch.einsum("bmcvt,soc->bmsovt", x, self.omega.weight) + self.omega.bias[..., None, None]
+    ) -> Float[Tensor, "batch entity out subset joint time"]:
+        batch_entity = x.shape[:2]
+        # rows of the weight in the order (out, subset): the joints of all subsets lie side by side for Eq. 1
+        weight, bias = self.omega.weight.transpose(0, 1), self.omega.bias.T
+        features = pointwise(x.flatten(0, 1), weight.flatten(0, 1), bias.flatten())
+        features = features.reshape(*batch_entity, *bias.shape, *x.shape[3:])
         if self.fusion is None:
             return features
-        average = features.mean(dim=1, keepdim=True).expand_as(features)
+        gamma = self.fusion.per_entity().to(features.dtype)[:, None, :, None, None]
+        shared = features.sum(dim=1, keepdim=True)
         if self.kappa is not None:
-            features = torch.einsum("bmscvt,soc->bmsovt", features, self.kappa.weight)
-            features = features + self.kappa.bias[..., None, None]
-        return self.fusion(features, average)
+            features = torch.einsum("bmcsvt,soc->bmosvt", features, self.kappa.weight)
+            features = features + self.kappa.bias.T[..., None, None].to(features.dtype)
+        return torch.addcmul(features, 0.5 * gamma, shared)
 
 
 def kaiming_fan_out(weight: Tensor) -> None:

@@ -89,7 +89,7 @@ class MutualTopologyExcitation(nn.Module):
     def static_adjacency(self) -> Float[Tensor, "subset joint joint"]:
         """A, with its columns normalised where that is asked for."""
         if self.normalise_columns:
-            return self.adjacency / (self.adjacency.norm(dim=1, keepdim=True) + 1e-4)
+            return self.adjacency / (torch.linalg.vector_norm(self.adjacency, dim=1, keepdim=True) + 1e-4)
         return self.adjacency
 
     def common_maps(self, shared: Tensor) -> Float[Tensor, "batch 2 subset relation joint joint"]:
@@ -101,23 +101,48 @@ class MutualTopologyExcitation(nn.Module):
         self, pooled: Float[Tensor, "batch entity channel joint"]
     ) -> Float[Tensor, "batch entity subset relation joint joint"]:
         """Ṽ_X: FGB followed by FFB."""
-        p, q = self.generation(pooled)
+        p, q = self.generation.forward(pooled)
         maps = individual_maps(p, q)
         if self.fusion is not None:
-            maps = self.fusion(maps, self.common_maps(shared_map(p, q)))
+            maps = self.fusion.forward(maps, self.common_maps(shared_map(p, q)))
         return maps
 
     def lift(
         self, maps: Float[Tensor, "batch entity subset relation joint joint"]
     ) -> Float[Tensor, "batch entity subset out joint joint"]:
-        """ξ, α and A."""
+        """A_X from Ṽ_X: ξ, α and A."""
         lifted = torch.einsum("bmsrij,scr->bmscij", maps, self.xi.weight) + self.xi.bias[..., None, None]
         static = self.static_adjacency()[:, None]
         return self.alpha * lifted + static if self.alpha_on == "dynamic" else lifted + self.alpha * static
 
+    def factors(
+        self, pooled: Float[Tensor, "batch entity channel joint"], transposed: bool = False
+    ) -> tuple[Float[Tensor, "row subset factor pair"], Float[Tensor, "subset out factor"]]:
+        """A_X as a product that is never written down: ``A[b,c,s,·] = Σ_k W[s,c,k]·Ṽ⁺[b,s,k,·]``.
+
+        Ṽ⁺ is Ṽ with two more channels, a one and A_s; W is ξ's weight with ξ's bias and the factor of A, α included.
+
+        Args:
+            pooled: temporal mean of X.
+            transposed: A's joint indices exchanged.
+        """
+        maps = self.relation_maps(pooled).flatten(0, 1)  # B·M S C' V V
+        static = self.static_adjacency()[None, :, None].expand(len(maps), -1, -1, -1, -1)
+        maps = torch.cat((maps, torch.ones_like(static), static), dim=2)
+        if transposed:
+            maps = maps.transpose(3, 4)
+        weight = torch.cat((self.xi.weight, self.xi.bias[..., None]), dim=2)
+        one = torch.ones_like(self.xi.bias[..., None])
+        if self.alpha_on == "dynamic":
+            weight = torch.cat((self.alpha * weight, one), dim=2)
+        else:
+            weight = torch.cat((weight, self.alpha * one), dim=2)
+        return maps.flatten(3), weight
+
     def forward(
         self, pooled: Float[Tensor, "batch entity channel joint"]
     ) -> Float[Tensor, "batch entity subset out joint joint"]:
+        """A_X written out; the unit uses :meth:`factors`."""
         return self.lift(self.relation_maps(pooled))
 
     def diagnose(self, pooled: Float[Tensor, "batch entity channel joint"]) -> Topology:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from typing import Literal, get_args
@@ -12,76 +13,21 @@ from torch import Tensor, nn
 
 from interplay.graph.adjacency import Subsets, adjacency_subsets, block_diagonal
 from interplay.graph.layouts import SkeletonLayout, load_layout
+from interplay.skeleton.block import MutualExcitationBlock
 from interplay.skeleton.early_fusion import EarlyFusion, fuse_entities
+from interplay.skeleton.fused import FusedBlock
 from interplay.skeleton.graph_convolution import (
     Contraction,
     MutualExcitationGraphConvolution,
     PointwiseConvolution,
 )
+from interplay.skeleton.input_norm import InputNorm
 from interplay.skeleton.mutual_feature import MutualFeatureExcitation
 from interplay.skeleton.mutual_topology import AlphaOn, Mutual, MutualTopologyExcitation, Topology
 from interplay.skeleton.temporal_convolution import TemporalKind, temporal_convolution
 
 ENTITIES = 2
 FIRST_RELATION_CHANNELS = 8
-
-
-class InputNorm(nn.Module):
-    """Normalises coordinates (paper section III-B, "Input Layer"); always in float32.
-
-    ``batch``: batch norm with one statistic per entity, joint and channel, in the order (M, V, C); with ``shared`` one
-    per joint and channel. ``instance``: each sample over its own time, the paper's words read literally.
-
-    Shapes: (B, C, T, V, M) → (B, M, C, V, T).
-    """
-
-    def __init__(self, channels: int, joints: int, entities: int, kind: str, shared: bool) -> None:
-        super().__init__()
-        self.kind = kind
-        self.shared = shared
-        self.bn = nn.BatchNorm1d(joints * channels * (1 if shared else entities))
-
-    def forward(
-        self, x: Float[Tensor, "batch channel time joint entity"]
-    ) -> Float[Tensor, "batch entity channel joint time"]:
-        batch, channels, time, joints, entities = x.shape
-        with torch.autocast(x.device.type, enabled=False):
-            rows = x.to(self.bn.weight.dtype).permute(0, 4, 3, 1, 2)  # B M V C T
-            rows = rows.reshape(batch * entities if self.shared else batch, -1, time)
-            if self.kind == "instance":
-                variance, mean = torch.var_mean(rows, dim=-1, correction=0, keepdim=True)
-                rows = (rows - mean) * torch.rsqrt(variance + self.bn.eps)
-                rows = rows * self.bn.weight[:, None] + self.bn.bias[:, None]
-            else:
-                rows = self.bn(rows)
-        return rows.reshape(batch, entities, joints, channels, time).transpose(2, 3)
-
-
-class MutualExcitationBlock(nn.Module):
-    """``ReLU(TC(GC(X)) + residual(X))``.
-
-    Shapes: (B, M, Cin, V, T) → (B, M, Cout, V, ⌈T/stride⌉). The stride acts in TC and in the residual only.
-    """
-
-    def __init__(
-        self,
-        convolution: MutualExcitationGraphConvolution,
-        temporal: nn.Module,
-        residual: nn.Module | None,
-    ) -> None:
-        super().__init__()
-        self.convolution = convolution
-        self.temporal = temporal
-        self.residual = residual
-
-    def forward(
-        self, x: Float[Tensor, "batch entity channel joint time"]
-    ) -> Float[Tensor, "batch entity out joint short"]:
-        batch_entity = x.shape[:2]
-        y = self.temporal(self.convolution(x).flatten(0, 1))
-        if self.residual is not None:
-            y = y + self.residual(x.flatten(0, 1))
-        return torch.relu(y).unflatten(0, batch_entity)
 
 
 class MutualExcitationGCN(nn.Module):
@@ -225,9 +171,10 @@ class MutualExcitationGCN(nn.Module):
         nn.init.normal_(self.classifier.weight, 0.0, math.sqrt(2.0 / num_classes))
         nn.init.zeros_(self.classifier.bias)
 
-    def _start(
+    def start(
         self, x: Float[Tensor, "batch channel time joint entity"]
     ) -> Float[Tensor, "batch fused_entity fused_channel fused_joint time"]:
+        """Early fusion and input norm: what the first block sees."""
         expected = (self.in_channels, self.layout.joint_count, ENTITIES)
         if (x.shape[1], *x.shape[3:]) != expected or x.shape[2] < 1:
             raise ValueError(
@@ -239,11 +186,23 @@ class MutualExcitationGCN(nn.Module):
 
     def features(self, x: Float[Tensor, "batch channel time joint entity"]) -> Float[Tensor, "batch feature"]:
         """The pooled embedding in front of the linear layer (paper Fig. 3)."""
-        y = self._start(x)
+        y = self.start(x)
         for block in self.blocks:
             y = block(y)
+        return self.pool(y)
+
+    def pool(self, y: Float[Tensor, "batch entity feature joint time"]) -> Float[Tensor, "batch feature"]:
+        """Mean over joints and time, mean or sum over the entities."""
         pooled = y.mean(dim=(3, 4))
         return pooled.mean(dim=1) if self.fusion == "mean" else pooled.sum(dim=1)
+
+    def fused(self, chunk: int = 2) -> FusedNetwork:
+        """A snapshot for inference, several times faster on a CPU."""
+        return FusedNetwork(self, chunk)
+
+    def stack(self) -> list[MutualExcitationBlock]:
+        """The blocks, first to last."""
+        return [block for block in self.blocks if isinstance(block, MutualExcitationBlock)]
 
     def forward(self, x: Float[Tensor, "batch channel time joint entity"]) -> Float[Tensor, "batch class"]:
         """Logits."""
@@ -253,10 +212,50 @@ class MutualExcitationGCN(nn.Module):
     @torch.no_grad()
     def diagnostics(self, x: Float[Tensor, "batch channel time joint entity"]) -> list[Topology]:
         """The maps V_X, V_RL and A_X (before and after FFB) of every block; α, β, γ are the blocks' parameters."""
-        y = self._start(x)
+        y = self.start(x)
         found = []
-        for block in self.blocks:
-            assert isinstance(block, MutualExcitationBlock)
+        for block in self.stack():
             found.append(block.convolution.topology.diagnose(y.mean(dim=-1)))
             y = block(y)
         return found
+
+
+class FusedNetwork(nn.Module):
+    """A :class:`~interplay.skeleton.network.MutualExcitationGCN` for inference; made by its ``fused`` method.
+
+    Batch norms are folded into the convolutions around them, residuals and offsets are what the products accumulate
+    onto, and a batch is walked in chunks that stay in the processor's cache. It has no gradients.
+
+    Args:
+        network: trained; its present weights are copied.
+        chunk: clips at a time on a CPU (other devices take the whole batch).
+
+    Shapes: (B, in_channels, T, V, 2) → (B, num_classes).
+    """
+
+    def __init__(self, network: MutualExcitationGCN, chunk: int = 2) -> None:
+        super().__init__()
+        network = copy.deepcopy(network).eval()
+        with torch.no_grad():
+            self.blocks = nn.ModuleList(FusedBlock(block) for block in network.stack())
+        network.blocks = nn.ModuleList()
+        self.network = network
+        self.chunk = chunk
+        self.eval().requires_grad_(False)
+
+    def features(self, x: Float[Tensor, "batch channel time joint entity"]) -> Float[Tensor, "batch feature"]:
+        """The pooled embedding in front of the linear layer."""
+        chunk = self.chunk if x.device.type == "cpu" else max(1, len(x))
+        made = []
+        with torch.no_grad():
+            for start in range(0, len(x), chunk):
+                y = self.network.start(x[start : start + chunk])
+                for block in self.blocks:
+                    y = block(y)
+                made.append(self.network.pool(y))
+        return torch.cat(made) if len(made) != 1 else made[0]
+
+    def forward(self, x: Float[Tensor, "batch channel time joint entity"]) -> Float[Tensor, "batch class"]:
+        """Logits."""
+        logits: Tensor = self.network.classifier(self.features(x))
+        return logits

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from interplay.skeleton.contraction import pointwise
 from interplay.skeleton.mutual_feature import kaiming_fan_out
 
 TemporalKind = Literal["multiscale", "single", "none"]
@@ -55,23 +56,34 @@ class MultiScaleTemporalConvolution(nn.Module):
         nn.init.normal_(self.bn.weight, 1.0, 0.02)
 
     def forward(self, x: Float[Tensor, "batch channel joint time"]) -> Float[Tensor, "batch channel joint short"]:
-        weight = self.reduce_weight.flatten(0, 1)[:, :, None, None]
-        reduced = torch.relu(self.reduce_bn(functional.conv2d(x, weight, self.reduce_bias)))
-        branches = list(reduced.split(self.width, dim=1))
-        for i, dilation in enumerate(self.dilations):
-            branches[i] = functional.conv2d(
-                branches[i],
+        weight = torch.cat((self.reduce_weight.flatten(0, 1), self.pointwise_weight))
+        entered = pointwise(x, weight, torch.cat((self.reduce_bias, self.pointwise_bias)))
+        width = self.width
+        reduced = torch.relu_(self.reduce_bn(entered[:, : 3 * width]))
+        branches = [
+            functional.conv2d(
+                reduced[:, i * width : (i + 1) * width],
                 self.taps_weight[i][:, :, None],
                 self.taps_bias[i],
                 stride=(1, self.stride),
                 padding=(0, 2 * dilation),
                 dilation=(1, dilation),
             )
-        branches[2] = functional.max_pool2d(branches[2], (1, 3), stride=(1, self.stride), padding=(0, 1))
-        strided = x[..., :: self.stride]
-        branches.append(functional.conv2d(strided, self.pointwise_weight[:, :, None, None], self.pointwise_bias))
+            for i, dilation in enumerate(self.dilations)
+        ]
+        branches.append(maximum_of_three(reduced[:, 2 * width :], self.stride))
+        branches.append(entered[:, 3 * width :, :, :: self.stride])
         y: Tensor = self.bn(torch.cat(branches, dim=1))
         return y
+
+
+def maximum_of_three(
+    x: Float[Tensor, "batch channel joint time"], stride: int
+) -> Float[Tensor, "batch channel joint short"]:
+    """Maximum of each frame and its two neighbours; x must not be negative (zeros stand in for the missing ones)."""
+    x = functional.pad(x, (1, 1))
+    middle = torch.maximum(x[..., 1:-1:stride], x[..., :-2:stride])
+    return torch.maximum(middle, x[..., 2::stride])
 
 
 class SingleTemporalConvolution(nn.Module):

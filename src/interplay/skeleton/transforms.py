@@ -154,7 +154,7 @@ def to_network(
 
 
 def network_input(
-    clips: Float[Tensor, "batch time entity joint 3"],
+    clips: Float[Tensor, "batch frame entity joint 3"],
     lengths: Int[Tensor, " batch"],
     settings: InputSettings,
     names: Sequence[str],

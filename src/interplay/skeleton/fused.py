@@ -1,0 +1,210 @@
+"""The network for inference only: batch norms folded into the products, few passes over memory, small chunks.
+
+:class:`~interplay.skeleton.network.FusedNetwork` puts these blocks together.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from interplay.skeleton.block import MutualExcitationBlock
+from interplay.skeleton.contraction import aggregate_onto, apply_pointwise, working
+from interplay.skeleton.graph_convolution import MutualExcitationGraphConvolution, PointwiseConvolution
+from interplay.skeleton.temporal_convolution import (
+    MultiScaleTemporalConvolution,
+    SingleTemporalConvolution,
+    maximum_of_three,
+)
+
+
+def batch_norm_line(bn: nn.BatchNorm2d) -> tuple[Float[Tensor, " channel"], Float[Tensor, " channel"]]:
+    """Slope and offset of a batch norm in evaluation mode."""
+    assert bn.running_mean is not None
+    assert bn.running_var is not None
+    slope = bn.weight * torch.rsqrt(bn.running_var + bn.eps)
+    return slope, bn.bias - slope * bn.running_mean
+
+
+class FoldedPointwise(nn.Module):
+    """A residual's 1×1 convolution with its batch norm inside; other offsets may be added to its bias."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, convolution: PointwiseConvolution, offset: Tensor | float = 0.0) -> None:
+        super().__init__()
+        slope, shift = batch_norm_line(convolution.bn)
+        self.stride = convolution.stride
+        self.register_buffer("weight", convolution.weight[:, :, 0, 0] * slope[:, None])
+        self.register_buffer("bias", convolution.bias * slope + shift + offset)
+
+    def forward(self, x: Float[Tensor, "row channel joint time"]) -> Float[Tensor, "row out joint short"]:
+        if self.stride > 1:
+            x = x[..., :: self.stride]
+        return apply_pointwise(working(x).flatten(2), self.weight, self.bias).view(len(x), -1, *x.shape[2:])
+
+
+class FusedGraphConvolution(nn.Module):
+    """``ReLU(Σ_s F̃·A + residual)`` with the unit's batch norm folded into ω (κ) and into the residual."""
+
+    shared_weight: Tensor
+    shared_bias: Tensor
+    weight: Tensor
+    bias: Tensor
+    factor: Tensor
+    offset: Tensor
+
+    def __init__(self, unit: MutualExcitationGraphConvolution) -> None:
+        super().__init__()
+        slope, shift = batch_norm_line(unit.bn)
+        omega, kappa, fusion = unit.feature.omega, unit.feature.kappa, unit.feature.fusion
+        weight, bias = omega.weight.transpose(0, 1), omega.bias.T  # out subset in
+        self.subsets = weight.shape[1]
+        if kappa is not None:  # κ(ω(x)) is one product; the shared path keeps ω
+            self.register_buffer("shared_weight", (weight * slope[:, None, None]).flatten(0, 1))
+            self.register_buffer("shared_bias", (bias * slope[:, None]).flatten())
+            weight = torch.einsum("soc,csi->osi", kappa.weight, weight)
+            bias = torch.einsum("soc,cs->os", kappa.weight, bias) + kappa.bias.T
+        self.projected = kappa is not None
+        self.register_buffer("weight", (weight * slope[:, None, None]).flatten(0, 1))
+        self.register_buffer("bias", (bias * slope[:, None]).flatten())
+        gamma = torch.zeros(2, self.subsets) if fusion is None else fusion.per_entity() / 2
+        self.gamma: list[list[float]] = gamma.tolist()
+        self.topology = unit.topology
+        self.transposed = unit.contraction == "second"
+        self.residual = None if unit.residual is None else FoldedPointwise(unit.residual, shift)
+        self.register_buffer("offset", shift[:, None, None])
+
+    def features(
+        self, x: Float[Tensor, "batch entity channel joint time"]
+    ) -> Float[Tensor, "row out subset joint time"]:
+        """F̃ times the batch norm's slope."""
+        batch, entities, _, joints, time = x.shape
+        flat = x.flatten(3).flatten(0, 1)
+        made = apply_pointwise(flat, self.weight, self.bias).view(batch, entities, -1, self.subsets, joints, time)
+        if any(any(row) for row in self.gamma):
+            if self.projected:
+                both = x.sum(dim=1).flatten(2)
+                shared = apply_pointwise(both, self.shared_weight, 2 * self.shared_bias)
+                shared = shared.view(batch, -1, self.subsets, joints, time)
+            else:
+                shared = made[:, 0] + made[:, 1]
+            for entity, row in enumerate(self.gamma):
+                for s, gamma in enumerate(row):
+                    made[:, entity, :, s].add_(shared[:, :, s], alpha=gamma)
+        return made.flatten(0, 1)
+
+    def forward(self, x: Float[Tensor, "batch entity channel joint time"]) -> Float[Tensor, "row out joint time"]:
+        pooled = x.mean(dim=-1, dtype=torch.promote_types(x.dtype, torch.float32))
+        maps, factor = self.topology.factors(pooled, transposed=self.transposed)
+        x = working(x)
+        flat = x.flatten(0, 1)
+        onto = flat + self.offset.to(flat.dtype) if self.residual is None else self.residual(flat)
+        return aggregate_onto(onto, maps.to(x.dtype), factor, self.features(x)).relu_()
+
+
+class FusedTemporalConvolution(nn.Module):
+    """The four branches with both levels of batch norm folded, added onto the residual."""
+
+    weight: Tensor
+    bias: Tensor
+    taps: Tensor
+    taps_bias: Tensor
+    slope: Tensor
+    shift: Tensor
+
+    def __init__(self, temporal: MultiScaleTemporalConvolution) -> None:
+        super().__init__()
+        width = temporal.width
+        self.width, self.stride, self.dilations = width, temporal.stride, temporal.dilations
+        inner_slope, inner_shift = batch_norm_line(temporal.reduce_bn)
+        slope, shift = batch_norm_line(temporal.bn)
+        slopes, shifts = slope.view(4, width), shift.view(4, width)
+        reduce = temporal.reduce_weight.flatten(0, 1) * inner_slope[:, None]
+        point = temporal.pointwise_weight * slopes[3][:, None]
+        self.register_buffer("weight", torch.cat((reduce, point)))
+        self.register_buffer(
+            "bias",
+            torch.cat(
+                (temporal.reduce_bias * inner_slope + inner_shift, temporal.pointwise_bias * slopes[3] + shifts[3])
+            ),
+        )
+        self.register_buffer("taps", (temporal.taps_weight * slopes[:2, :, None, None])[:, :, :, None])
+        self.register_buffer("taps_bias", temporal.taps_bias * slopes[:2] + shifts[:2])
+        self.register_buffer("slope", slopes[2].clone())
+        self.register_buffer("shift", shifts[2].clone())
+
+    def forward(
+        self, x: Float[Tensor, "row channel joint time"], residual: Tensor | None
+    ) -> Float[Tensor, "row channel joint short"]:
+        width = self.width
+        entered = apply_pointwise(x.flatten(2), self.weight, self.bias).view(x.shape)
+        reduced = entered[:, : 3 * width].relu_()
+        branches = [
+            functional.conv2d(
+                reduced[:, i * width : (i + 1) * width],
+                self.taps[i].to(x.dtype),
+                self.taps_bias[i].to(x.dtype),
+                stride=(1, self.stride),
+                padding=(0, 2 * dilation),
+                dilation=(1, dilation),
+            )
+            for i, dilation in enumerate(self.dilations)
+        ]
+        highest = maximum_of_three(reduced[:, 2 * width :], self.stride)
+        highest = highest.mul_(self.slope.to(x.dtype)[:, None, None]).add_(self.shift.to(x.dtype)[:, None, None])
+        branches += [highest, entered[:, 3 * width :, :, :: self.stride]]
+        if residual is None:
+            return torch.cat(branches, dim=1).relu_()
+        y = torch.empty_like(residual)
+        for i, branch in enumerate(branches):
+            part = slice(i * width, (i + 1) * width)
+            torch.add(branch, residual[:, part], out=y[:, part])
+        return y.relu_()
+
+
+class FoldedSingle(nn.Module):
+    """The 5-tap convolution with its batch norm inside, or nothing, added onto the residual."""
+
+    def __init__(self, temporal: nn.Module) -> None:
+        super().__init__()
+        self.temporal = copy.deepcopy(temporal)
+        if isinstance(temporal, SingleTemporalConvolution):
+            slope, shift = batch_norm_line(temporal.bn)
+            self.temporal.weight.data = temporal.weight * slope[:, None, None, None]
+            self.temporal.bias.data = temporal.bias * slope + shift
+            self.temporal.bn = nn.Identity()
+
+    def forward(
+        self, x: Float[Tensor, "row channel joint time"], residual: Tensor | None
+    ) -> Float[Tensor, "row channel joint short"]:
+        y: Tensor = self.temporal(x)
+        return torch.relu(y if residual is None else y + residual)
+
+
+class FusedBlock(nn.Module):
+    """A :class:`~interplay.skeleton.block.MutualExcitationBlock` for inference."""
+
+    def __init__(self, block: MutualExcitationBlock) -> None:
+        super().__init__()
+        self.convolution = FusedGraphConvolution(block.convolution)
+        temporal = block.temporal
+        self.temporal: nn.Module
+        if isinstance(temporal, MultiScaleTemporalConvolution):
+            self.temporal = FusedTemporalConvolution(temporal)
+        else:
+            self.temporal = FoldedSingle(temporal)
+        residual = block.residual
+        self.residual = FoldedPointwise(residual) if isinstance(residual, PointwiseConvolution) else residual
+
+    def forward(
+        self, x: Float[Tensor, "batch entity channel joint time"]
+    ) -> Float[Tensor, "batch entity out joint short"]:
+        residual = None if self.residual is None else self.residual(working(x).flatten(0, 1))
+        y: Tensor = self.temporal(self.convolution(x), residual)
+        return y.reshape(*x.shape[:2], *y.shape[1:])
