@@ -185,7 +185,7 @@ def data_settings(
     words = list(overrides)
     if root is not None:
         words.append(f"--data.root={root}")
-    settings = dict(checker.resolve({"data": recipe}, words, "model")["data"])
+    settings = dict(checker.resolve({"data": recipe}, words, "evaluate")["data"])
     settings.pop("name")
     if "root" in settings and settings["root"] is None and name not in ("playground", "hands"):
         raise InterplayError(f"--data {name}: expected --data.root DIR, where the data set is")

@@ -6,6 +6,7 @@ import base64
 import re
 from collections.abc import Sequence
 from html import escape
+from itertools import chain, count
 from pathlib import Path
 from typing import Literal
 
@@ -87,7 +88,8 @@ class Page:
         """Begin a section; what follows belongs to it."""
         base = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "section"
         taken = {identity for identity, _, _ in self._sections}
-        identity = next(name for name in (base, *(f"{base}-{n}" for n in range(2, 10**6))) if name not in taken)
+        numbered = (f"{base}-{number}" for number in count(2))
+        identity = next(name for name in chain([base], numbered) if name not in taken)
         self._sections.append((identity, title, []))
         if text:
             self.text(text)
@@ -190,10 +192,11 @@ def _aligned(numeric: bool) -> str:
     return ' class="number"' if numeric else ""
 
 
+_NUMBER = re.compile(r"^[−-]?[\d.,]+( ?%)?( ± [\d.,]+( ?%)?)?( \(.*\))?$|^–?$")
+
+
 def _numeric(cell: object) -> bool:
-    return isinstance(cell, int | float) or bool(
-        re.match(r"^[−-]?[\d.,]+( ?%)?( ± [\d.,]+( ?%)?)?( \(.*\))?$|^–?$", str(cell))
-    )
+    return isinstance(cell, int | float) or bool(_NUMBER.match(str(cell)))
 
 
 def _picture(content: bytes, alt: str, caption: str, kind: Kind, width: int | None) -> str:

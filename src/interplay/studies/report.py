@@ -1,0 +1,411 @@
+"""One HTML page about a run: what was asked for, how it went, how good it became, where it fails and what it looks at.
+
+Every picture also lies beside the page as PNG and SVG. A run that is unfinished, or whose data or model are not at
+hand, gets the page that is possible, with a remark where something is missing.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from interplay.data.clips import SkeletonClip
+from interplay.data.datasets import SkeletonDataset, open_dataset
+from interplay.errors import InterplayError
+from interplay.evaluation.classification import confusion, metrics, most_confused, per_class
+from interplay.evaluation.scores import Scores
+from interplay.graph.layouts import load_layout
+from interplay.skeleton.activation import joint_activation
+from interplay.skeleton.network import MutualExcitationGCN
+from interplay.skeleton.recogniser import SkeletonRecogniser
+from interplay.training.allocation import keep_freed_memory
+from interplay.viz import charts, embedding, matrices, skeletons
+from interplay.viz.page import Page
+from interplay.viz.style import save
+
+FEW_CLIPS = 600
+"""Up to this many test clips the t-SNE picture embeds pooled features; above, computing them would take minutes."""
+MOST_POINTS = 4000
+_HANDSHAKES = ("shaking hands", "shake hands", "handshaking")
+_PROPORTION = re.compile(r"^(top\d+|mean_class|.*_top1)$")
+
+
+@dataclass
+class Run:
+    """What a run folder holds; None (with a line in ``missing``) for what it does not."""
+
+    folder: Path
+    recipe: dict[str, Any] | None = None
+    result: dict[str, Any] | None = None
+    environment: dict[str, Any] | None = None
+    history: dict[str, list[float]] | None = None
+    scores: Scores | None = None
+    recogniser: SkeletonRecogniser | None = None
+    dataset: SkeletonDataset | None = None
+    missing: dict[str, str] = field(default_factory=dict)
+
+    def clip(self, identity: str) -> SkeletonClip | None:
+        """A clip of the run's data by name; None where the data are not at hand or the clip cannot be read."""
+        if self.dataset is None:
+            return None
+        if not hasattr(self, "_position"):
+            self._position = {name: index for index, name in enumerate(self.dataset.ids)}
+        index = self._position.get(identity)
+        try:
+            return None if index is None else self.dataset.read(index)
+        except InterplayError:
+            return None
+
+
+def open_run(folder: str | Path, data_root: str | Path | None = None) -> Run:
+    """Read a run folder (or what ``evaluate --out`` wrote).
+
+    Args:
+        data_root: where the data are, if not where they were.
+
+    Raises:
+        InterplayError: there is no such folder, or nothing of a run in it.
+    """
+    run = Run(Path(folder))
+    if not run.folder.is_dir():
+        raise InterplayError(f"{run.folder}: no such folder, expected the folder of a run")
+
+    def part(name: str, read: Callable[[], Any]) -> Any:
+        try:
+            return read()
+        except FileNotFoundError as error:
+            run.missing[name] = f"{Path(error.filename).name} is not there"
+        except (OSError, InterplayError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+            run.missing[name] = " ".join(str(error).split())
+        return None
+
+    run.recipe = part("recipe", lambda: _mapping(yaml.safe_load(_text(run.folder / "recipe.yaml"))))
+    run.result = part("result", lambda: _mapping(json.loads(_text(run.folder / "result.json"))))
+    run.environment = part("environment", lambda: _mapping(json.loads(_text(run.folder / "environment.json"))))
+    run.history = part("history", lambda: read_history(run.folder / "metrics.csv"))
+    run.scores = part("scores", lambda: Scores.load(_first(run.folder, "scores-test.npz", "scores.npz")))
+    if all(value is None for value in (run.recipe, run.result, run.history, run.scores)):
+        raise InterplayError(f"{run.folder}: found nothing of a run (recipe.yaml, metrics.csv, scores-test.npz, …)")
+    if (run.folder / "model" / "config.json").is_file():
+        run.recogniser = part("model", lambda: SkeletonRecogniser.from_pretrained(str(run.folder / "model")).eval())
+    else:
+        run.missing["model"] = "the folder model/ is not there"
+    if run.recipe is not None:
+        run.dataset = part("data", lambda: _open_data(run.recipe or {}, data_root))
+    else:
+        run.missing["data"] = "without recipe.yaml it is not known which"
+    return run
+
+
+def read_history(path: Path) -> dict[str, list[float]]:
+    """Columns of ``metrics.csv``; NaN where a cell is empty or no number (a row cut short by a kill)."""
+    with open(path, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    if not rows:
+        raise ValueError("metrics.csv has no epoch yet")
+    columns = [name for name in rows[0] if name]
+    return {name: [_number(row.get(name)) for row in rows] for name in columns}
+
+
+def report(folder: str | Path, out: str | Path | None = None, data_root: str | Path | None = None) -> Path:
+    """Write ``index.html`` and every picture as PNG and SVG.
+
+    Args:
+        folder: of the run.
+        out: where to; ``report`` inside the run by default.
+        data_root: where the data are, if not where they were when the run was trained.
+
+    Returns:
+        Path of the page.
+
+    Raises:
+        InterplayError: no run there, or the target cannot be written.
+    """
+    keep_freed_memory()
+    run = open_run(folder, data_root)
+    out = Path(out) if out is not None else run.folder / "report"
+    name = str((run.result or {}).get("model") or run.folder.resolve().name)
+    data = str((run.result or {}).get("dataset") or ((run.recipe or {}).get("data") or {}).get("name") or "")
+    page = Page(f"Run {run.folder.resolve().name}", " · ".join(part for part in (name, f"data: {data}") if part))
+    drawer = _Drawer(page, out)
+    if run.result is None and run.recipe is not None:
+        page.section("State")
+        page.note(f"This run is not finished ({run.missing.get('result', 'no result')}); the page shows what is there.")
+    scores = run.scores
+    labelled = scores is not None and len(scores.labelled) > 0
+    _numbers(page, run)
+    if scores is not None and labelled:
+        _classes(drawer, scores)
+        _confusions(drawer, scores)
+        _tsne(drawer, run, scores)
+        _activation(drawer, run, scores)
+        _examples(drawer, run, scores)
+    _curves(drawer, run)
+    _settings(page, run)
+    return page.write(out / "index.html")
+
+
+class _Drawer:
+    """Puts a figure on the page and its files beside it."""
+
+    def __init__(self, page: Page, out: Path) -> None:
+        self.page, self.out = page, out
+
+    def figure(self, figure: Figure, name: str, alt: str, caption: str = "") -> None:
+        picture, _ = save(figure, self.out / name)
+        self.page.picture(picture.read_bytes(), alt, caption)
+
+
+def _numbers(page: Page, run: Run) -> None:
+    page.section("Numbers")
+    if run.scores is None:
+        page.note(f"No scores of test clips: {run.missing['scores']}.")
+        return
+    if not len(run.scores.labelled):
+        page.note("No test clip has a known label (a closed test set): there is nothing to measure.")
+        return
+    found = metrics(run.scores)
+    count = len(run.scores.labelled)
+    tiles = [("top-1", _percent(found["top1"].value), f"{count} test clips")]
+    tiles.append(("mean-class accuracy", _percent(found["mean_class"].value), f"{len(run.scores.classes)} classes"))
+    tiles.append(("cross-entropy", f"{found['cross_entropy'].value:.3f}", "nats"))
+    best = ((run.result or {}).get("metrics") or {}).get("best")
+    if isinstance(best, dict) and isinstance(best.get("test_top1"), float):
+        tiles.append(("best epoch, top-1", _percent(best["test_top1"]), f"epoch {best.get('epoch')}, chosen on test"))
+    page.tiles(tiles)
+    rows = []
+    for name, value in found.items():
+        scale = 100 if _PROPORTION.match(name) else 1
+        digits = 1 if scale == 100 else 3
+        interval = "–"
+        if not math.isnan(value.low):
+            interval = f"{scale * value.low:.{digits}f} … {scale * value.high:.{digits}f}"
+        unit = " %" if scale == 100 else ""
+        rows.append([name.replace("_", " "), f"{scale * value.value:.{digits}f}{unit}", interval, value.count])
+    caption = "After the last epoch. Wilson intervals for accuracies, percentile bootstrap (1000, seed 0) for the rest."
+    page.table(["metric", "value", "95 % interval", "clips"], rows, caption)
+
+
+def _classes(drawer: _Drawer, scores: Scores) -> None:
+    drawer.page.section("Classes")
+    rows = per_class(scores)
+    worst = sorted((row for row in rows if row.count), key=lambda row: row.recall)[:3]
+    alt = "Accuracy per class as bars; lowest: " + ", ".join(f"{row.name} {_percent(row.recall)}" for row in worst)
+    drawer.figure(charts.per_class_bars(rows), "per-class", alt, "Accuracy per class with 95 % Wilson intervals.")
+
+
+def _confusions(drawer: _Drawer, scores: Scores) -> None:
+    drawer.page.section("Confusions")
+    pairs = most_confused(scores)
+    named = "; ".join(f"{pair.true} called {pair.predicted} ({pair.count})" for pair in pairs[:3]) or "none"
+    figure = matrices.confusion_matrix(confusion(scores), scores.classes, "Confusion matrix")
+    caption = "Row-normalised, in per cent: rows are true classes, columns what they were called."
+    drawer.figure(figure, "confusion", f"Confusion matrix; most frequent mistakes: {named}", caption)
+    if pairs:
+        rows = [[pair.true, pair.predicted, pair.count, _percent(pair.share)] for pair in pairs]
+        drawer.page.table(["true", "called", "clips", "share of class"], rows, "Most confused pairs.")
+    else:
+        drawer.page.text("No test clip is confused.")
+
+
+def _tsne(drawer: _Drawer, run: Run, scores: Scores) -> None:
+    drawer.page.section("What lies near what")
+    values, what = _features(run, scores)
+    chosen = np.arange(len(scores))
+    if len(chosen) > MOST_POINTS:
+        chosen = np.sort(np.random.default_rng(0).choice(len(scores), MOST_POINTS, replace=False))
+        what += f", {MOST_POINTS} of {len(scores)} clips drawn at random"
+    points = embedding.embed(values[chosen])
+    figure = embedding.scatter(points, scores.labels[chosen], scores.classes, "t-SNE of the test clips")
+    caption = f"t-SNE of {what}; each class has its own colour and shape. Distances between groups mean little."
+    drawer.figure(
+        figure, "tsne", f"t-SNE scatter of {len(chosen)} test clips in {len(scores.classes)} classes", caption
+    )
+
+
+def _features(run: Run, scores: Scores) -> tuple[NDArray[np.float32], str]:
+    """Features of the scored clips, in their order: stored, computed where that is quick, else the scores."""
+    stored = run.folder / "features.npz"
+    if stored.is_file():
+        try:
+            with np.load(stored, allow_pickle=False) as archive:
+                position = {str(name): index for index, name in enumerate(archive["ids"])}
+                values = archive["features"]
+            return np.asarray(values[[position[name] for name in scores.ids]], np.float32), "the pooled features"
+        except (OSError, ValueError, KeyError, IndexError):
+            pass
+    fallback = np.asarray(scores.logits), "the class scores"
+    if run.recogniser is None or run.dataset is None or len(scores) > FEW_CLIPS:
+        return fallback
+    clips = [run.clip(name) for name in scores.ids]
+    if any(clip is None for clip in clips):
+        return fallback
+    network, streams = run.recogniser.networks[0], run.recogniser.streams[0]
+    assert isinstance(network, MutualExcitationGCN)
+    rows = []
+    with torch.inference_mode():
+        for start in range(0, len(clips), 32):
+            batch = [clip for clip in clips[start : start + 32] if clip is not None]
+            try:
+                rows.append(network.features(run.recogniser.inputs(batch, streams)).numpy())
+            except InterplayError:
+                return fallback
+    return np.concatenate(rows), f"the pooled {rows[0].shape[1]}-dimensional features"
+
+
+def _activation(drawer: _Drawer, run: Run, scores: Scores) -> None:
+    drawer.page.section("Which joints the last layer uses")
+    page = drawer.page
+    if run.recogniser is None or run.dataset is None:
+        reason = run.missing.get("model") or run.missing.get("data")
+        page.note(f"Joint activation needs the trained model and a clip: {reason}.")
+        return
+    clip = _example_clip(run, scores)
+    if clip is None or clip.label is None:
+        page.note("Joint activation needs a test clip that can be read: none of the scored clips is in the data set.")
+        return
+    network, streams = run.recogniser.networks[0], run.recogniser.streams[0]
+    assert isinstance(network, MutualExcitationGCN)
+    there = skeletons.present(clip.joints)[:, 0]
+    pose = clip.joints[int(np.flatnonzero(there)[there.sum() // 2]), 0] if there.any() else clip.joints[0, 0]
+    try:
+        before, after = joint_activation(network, run.recogniser.inputs([clip], streams))
+    except (ValueError, InterplayError) as error:
+        page.note(f"No joint activation: {error}.")
+        return
+    first, last = before[0].numpy().astype(np.float64), after[0].numpy().astype(np.float64)
+    layout, label = run.recogniser.layout, run.dataset.classes[clip.label]
+    rising = layout.joints[int((last - first).argmax())].replace("_", " ")
+    title = f"Joint activation of one {layout.entity} in “{label}”"
+    figure = skeletons.joint_activation(first, last, layout, pose, title)
+    caption = (
+        f"Clip {clip.id}, entity 1: how strongly the last layer's adjacency draws on each joint, with its individual "
+        "map only (before feature fusion) and with the shared map added (after). Size and colour show the share."
+    )
+    drawer.figure(figure, "activation", f"Joint activation before and after fusion; {rising} rises most", caption)
+
+
+def _example_clip(run: Run, scores: Scores) -> SkeletonClip | None:
+    """A rightly recognised clip, of a handshake if there is one (as in the paper), the surest first."""
+    right = scores.predictions == scores.labels
+    wanted = [scores.classes.index(name) for name in _HANDSHAKES if name in scores.classes]
+    best = scores.probabilities.max(axis=1)
+    order = sorted(range(len(scores)), key=lambda i: (scores.labels[i] not in wanted, not right[i], -best[i]))
+    for index in order[:20]:
+        clip = run.clip(scores.ids[index])
+        if clip is not None and clip.label is not None and clip.joints.any():
+            return clip
+    return None
+
+
+def _examples(drawer: _Drawer, run: Run, scores: Scores, number: int = 4) -> None:
+    page = drawer.page
+    page.section("Examples")
+    if run.dataset is None:
+        page.note(f"Examples need the recordings: {run.missing.get('data')}. Say where they are with --data.root.")
+        return
+    best = scores.probabilities.max(axis=1)
+    right = (scores.predictions == scores.labels) & (scores.labels >= 0)
+    wrong = (scores.predictions != scores.labels) & (scores.labels >= 0)
+    for heading, which, stem in (("Right, and sure", right, "right"), ("Wrong, and sure", wrong, "wrong")):
+        page.heading(heading)
+        order = sorted(np.flatnonzero(which), key=lambda index: -best[index])
+        seen: set[int] = set()
+        shown = 0
+        for index in order:
+            if shown == number or int(scores.labels[index]) in seen:  # one per class, for variety
+                continue
+            clip = run.clip(scores.ids[index])
+            if clip is None:
+                continue
+            seen.add(int(scores.labels[index]))
+            shown += 1
+            called, true = (scores.classes[int(where[index])] for where in (scores.predictions, scores.labels))
+            title = called if stem == "right" else f"{called} (true: {true})"
+            names = _names(run.dataset.entity_names)
+            layout = load_layout(clip.layout)
+            figure = skeletons.stills(clip.joints, layout, clip.frames_per_second, title=title, names=names)
+            alt = f"Six frames of clip {clip.id}: true class {true}, called {called}"
+            drawer.figure(figure, f"{stem}-{shown}", alt, f"{clip.id}: {title}, probability {_percent(best[index])}")
+        if not shown:
+            empty = {"right": "no clip was recognised", "wrong": "no mistake"}[stem]
+            page.text(f"None: {empty}." if not which.any() else "None of these clips is in the data set given.")
+
+
+def _curves(drawer: _Drawer, run: Run) -> None:
+    drawer.page.section("Learning curves")
+    if run.history is None:
+        drawer.page.note(f"No learning curves: {run.missing['history']}.")
+        return
+    try:
+        figure = charts.learning_curves(run.history)
+    except ValueError as error:
+        drawer.page.note(f"No learning curves: {error}.")
+        return
+    epochs = len(next(iter(run.history.values())))
+    caption = "Training accuracy is measured on augmented clips while the weights change."
+    drawer.figure(figure, "curves", f"Learning curves over {epochs} epochs", caption)
+
+
+def _settings(page: Page, run: Run) -> None:
+    page.section("Recipe and environment")
+    for name, value, summary in (
+        ("recipe", run.recipe, "Resolved recipe"),
+        ("environment", run.environment, "Environment"),
+        ("result", run.result, "Result"),
+    ):
+        if value is None:
+            page.note(f"{summary}: {run.missing[name]}.")
+        else:
+            page.code(yaml.safe_dump(value, sort_keys=False, allow_unicode=True), summary)
+
+
+def _open_data(recipe: Mapping[str, Any], root: str | Path | None) -> SkeletonDataset:
+    settings = dict(recipe.get("data") or {})
+    name = str(settings.pop("name"))
+    if root is not None:
+        settings["root"] = root
+    return open_dataset(name, **settings)
+
+
+def _names(entities: Sequence[str]) -> tuple[str, ...]:
+    if len(set(entities)) == len(entities):
+        return tuple(entities)
+    return tuple(f"{name} {index + 1}" for index, name in enumerate(entities))
+
+
+def _first(folder: Path, *names: str) -> Path:
+    return next((folder / name for name in names if (folder / name).is_file()), folder / names[0])
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"found {type(value).__name__}, expected a mapping")
+    return value
+
+
+def _number(text: str | None) -> float:
+    try:
+        return float(text or "nan")
+    except ValueError:
+        return math.nan
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f} %"
