@@ -22,21 +22,6 @@ except that no fold is held out unless --data.test_fold asks for it: every clip 
 Several models are fused by sample. Several --predictions files are the parts of one protocol (folds), or with --fuse
 several models' scores of the same samples."""
 
-PROPORTIONS = ("top1", "top5", "mean_class", "kept_as_known", "rejected_unlabelled")
-NAMES = {
-    "top1": "top-1",
-    "top5": "top-5",
-    "mean_class": "mean-class accuracy",
-    "cross_entropy": "cross-entropy (nats)",
-    "calibration_error": "calibration error",
-    "verb_top1": "verb top-1",
-    "noun_top1": "noun top-1",
-    "head_top1": "head top-1",
-    "tail_top1": "tail top-1",
-    "kept_as_known": "kept as known",
-    "rejected_unlabelled": "unlabelled, rejected",
-}
-
 
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
@@ -194,19 +179,19 @@ def data_settings(
 
 def table(found: Evaluation) -> str:
     """The result for people."""
-    from interplay.evaluation.classification import most_confused
+    from interplay.evaluation.classification import METRIC_NAMES, is_proportion, most_confused
 
     where = f" on {found.dataset}, part {found.protocol['part']}" if found.dataset else ""
     lines = [f"{found.model}{where}: {len(found.scores)} clips"]
-    width = max((len(NAMES.get(name, name)) for name in found.metrics), default=0)
+    width = max((len(METRIC_NAMES.get(name, name)) for name in found.metrics), default=0)
     for name, estimate in found.metrics.items():
-        proportion = name in PROPORTIONS or name.endswith("_top1")
+        proportion = is_proportion(name)
         text = estimate.percent() if proportion else estimate.plain()
         spread = found.over_folds.get(name)
         if spread is not None:
             over = spread.percent() if proportion else f"{spread.mean:.3f} ± {spread.deviation:.3f}"
             text += f"   over {len(spread.values)} parts: {over}"
-        lines.append(f"  {NAMES.get(name, name):<{width}}  {text}")
+        lines.append(f"  {METRIC_NAMES.get(name, name):<{width}}  {text}")
     if found.metrics:
         lines.append("  (95 % confidence intervals in brackets)")
         for pair in most_confused(found.scores, 5):

@@ -19,6 +19,26 @@ from sklearn.metrics import confusion_matrix as count_confusions
 from interplay.evaluation.scores import Scores, log_softmax
 from interplay.evaluation.uncertainty import Estimate, bootstrap, wilson
 
+METRIC_NAMES: Mapping[str, str] = {
+    "top1": "top-1",
+    "top5": "top-5",
+    "mean_class": "mean-class accuracy",
+    "cross_entropy": "cross-entropy (nats)",
+    "calibration_error": "calibration error (ECE)",
+    "verb_top1": "verb top-1",
+    "noun_top1": "noun top-1",
+    "head_top1": "top-1, head classes",
+    "tail_top1": "top-1, tail classes",
+    "kept_as_known": "kept as known",
+    "rejected_unlabelled": "unlabelled clips rejected",
+}
+"""Metric → its name for people."""
+
+
+def is_proportion(metric: str) -> bool:
+    """Whether a metric is a share, to be shown in per cent."""
+    return metric not in ("cross_entropy", "calibration_error")
+
 
 def ranks(scores: Scores) -> NDArray[np.int64]:
     """int64 (N,): how many classes stand before the true one (0: it is the best).

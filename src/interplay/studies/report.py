@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import json
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +23,14 @@ from numpy.typing import NDArray
 from interplay.data.clips import SkeletonClip
 from interplay.data.datasets import SkeletonDataset, open_dataset
 from interplay.errors import InterplayError
-from interplay.evaluation.classification import confusion, metrics, most_confused, per_class
+from interplay.evaluation.classification import (
+    METRIC_NAMES,
+    confusion,
+    is_proportion,
+    metrics,
+    most_confused,
+    per_class,
+)
 from interplay.evaluation.scores import Scores
 from interplay.graph.layouts import load_layout
 from interplay.skeleton.activation import joint_activation
@@ -39,7 +45,6 @@ FEW_CLIPS = 600
 """Up to this many test clips the t-SNE picture embeds pooled features; above, computing them would take minutes."""
 MOST_POINTS = 4000
 _HANDSHAKES = ("shaking hands", "shake hands", "handshaking")
-_PROPORTION = re.compile(r"^(top\d+|mean_class|.*_top1)$")
 
 
 @dataclass
@@ -187,13 +192,13 @@ def _numbers(page: Page, run: Run) -> None:
     page.tiles(tiles)
     rows = []
     for name, value in found.items():
-        scale = 100 if _PROPORTION.match(name) else 1
+        scale = 100 if is_proportion(name) else 1
         digits = 1 if scale == 100 else 3
         interval = "–"
         if not math.isnan(value.low):
             interval = f"{scale * value.low:.{digits}f} … {scale * value.high:.{digits}f}"
         unit = " %" if scale == 100 else ""
-        rows.append([name.replace("_", " "), f"{scale * value.value:.{digits}f}{unit}", interval, value.count])
+        rows.append([METRIC_NAMES.get(name, name), f"{scale * value.value:.{digits}f}{unit}", interval, value.count])
     caption = "After the last epoch. Wilson intervals for accuracies, percentile bootstrap (1000, seed 0) for the rest."
     page.table(["metric", "value", "95 % interval", "clips"], rows, caption)
 
@@ -288,13 +293,14 @@ def _activation(drawer: _Drawer, run: Run, scores: Scores) -> None:
     first, last = before[0].numpy().astype(np.float64), after[0].numpy().astype(np.float64)
     layout, label = run.recogniser.layout, run.dataset.classes[clip.label]
     rising = layout.joints[int((last - first).argmax())].replace("_", " ")
+    what = f"{rising} rises most" if np.abs(last - first).max() > 1e-6 else "nothing changes"
     title = f"Joint activation of one {layout.entity} in “{label}”"
     figure = skeletons.joint_activation(first, last, layout, pose, title)
     caption = (
         f"Clip {clip.id}, entity 1: how strongly the last layer's adjacency draws on each joint, with its individual "
         "map only (before feature fusion) and with the shared map added (after). Size and colour show the share."
     )
-    drawer.figure(figure, "activation", f"Joint activation before and after fusion; {rising} rises most", caption)
+    drawer.figure(figure, "activation", f"Joint activation before and after fusion: {what}", caption)
 
 
 def _example_clip(run: Run, scores: Scores) -> SkeletonClip | None:

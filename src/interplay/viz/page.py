@@ -192,7 +192,7 @@ def _aligned(numeric: bool) -> str:
     return ' class="number"' if numeric else ""
 
 
-_NUMBER = re.compile(r"^[−-]?[\d.,]+( ?%)?( ± [\d.,]+( ?%)?)?( \(.*\))?$|^–?$")
+_NUMBER = re.compile(r"^[−-]?[\d.,]+( ?%)?( [±…–] [\d.,]+( ?%)?)?( \(.*\))?$|^–?$")
 
 
 def _numeric(cell: object) -> bool:

@@ -291,7 +291,7 @@ def joint_activation(
     right.margins(x=0.08)
     if not changed:
         right.set_xlim(-1, 1)
-        right.text(0.5, 0.5, "no change", transform=right.transAxes, ha="center", color=FAINT)
+        right.text(0.75, 0.5, "no change", transform=right.transAxes, ha="center", color=FAINT)
     grid(right, "x")
     figure.suptitle(title, x=0.01, ha="left")
     return figure
