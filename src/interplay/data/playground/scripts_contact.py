@@ -113,9 +113,9 @@ def punch(stage: Stage) -> Outcome:
     for side in (LEFT, RIGHT):
         stage.hold(subject, side, np.array([-0.1 * (1 - 2 * side), -0.20, 0.42]), guard * stage.uniform(0.7, 1.0))
     for hit in hits:
-        stage.hold(subject, style.hand, np.array([0.25 * sign, -0.25, 0.10]), pulse(stage.time, hit - 0.22, 0.3, 0.22))
+        stage.hold(subject, style.hand, np.array([0.20 * sign, -0.45, 0.15]), pulse(stage.time, hit - 0.23, 0.3, 0.24))
         aim = stage.head(other, forward=0.07) if high else stage.chest(other, forward=0.06, up=-0.12)
-        stage.reach(subject, style.hand, aim, pulse(stage.time, hit, 0.22, 0.34))
+        stage.reach(subject, style.hand, aim, pulse(stage.time, hit, 0.24, 0.36))
     return Outcome(subject, start, end)
 
 
