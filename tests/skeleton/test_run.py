@@ -73,7 +73,7 @@ def test_the_saved_model_scores_clips_as_the_run_did(tmp_path: Path, tiny_recipe
     from interplay.data.datasets import open_dataset
 
     train_recipe(tiny_recipe, tmp_path / "run", quiet=True)
-    dataset = open_dataset(**{k: v for k, v in tiny_recipe["data"].items()})
+    dataset = open_dataset(**tiny_recipe["data"])
     expected = Scores.load(tmp_path / "run" / "scores-test.npz")
     model = SkeletonRecogniser.from_pretrained(tmp_path / "run" / "model").eval()
     found = model.scores([dataset.read(index) for index in dataset.parts()["test"].tolist()])
@@ -163,7 +163,9 @@ def test_gradient_clipping_changes_the_steps(tmp_path: Path, tiny_recipe: Recipe
     train_recipe(tiny_recipe, tmp_path / "free", quiet=True)
     task_start = _initial(tiny_recipe)
     moved = {
-        name: sum(float((weights(tmp_path / name)[f"network.{key}"] - value).square().sum()) for key, value in task_start)
+        name: sum(
+            float((weights(tmp_path / name)[f"network.{key}"] - value).square().sum()) for key, value in task_start
+        )
         for name in ("clipped", "free")
     }
     # Four steps of at most 1e-4 each.
@@ -190,7 +192,9 @@ def test_bf16_trains_and_keeps_the_weights_in_float32(tmp_path: Path, tiny_recip
 
 def test_a_loss_that_is_not_finite_names_the_samples(tmp_path: Path, tiny_recipe: Recipe) -> None:
     tiny_recipe["optimiser"] |= {"lr": 1e30, "warmup_epochs": 0}
-    with pytest.raises(InterplayError, match=r"the loss became (nan|inf) in epoch 0, batch \d; samples: fold[12]/000\d, "):
+    with pytest.raises(
+        InterplayError, match=r"the loss became (nan|inf) in epoch 0, batch \d; samples: fold[12]/000\d, "
+    ):
         train_recipe(tiny_recipe, tmp_path / "run", quiet=True)
     assert not (tmp_path / "run" / "result.json").exists()
 

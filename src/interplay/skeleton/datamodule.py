@@ -147,7 +147,12 @@ class SkeletonData(pl.LightningDataModule):
 
     @property
     def evaluation_parts(self) -> tuple[str, ...]:
-        return tuple(part for part in ("validation", "test") if part in self.parts and len(self.parts[part]))
+        """Parts that can be scored: those with at least one label."""
+        return tuple(
+            part
+            for part in ("validation", "test")
+            if part in self.parts and bool((self.labels[self.parts[part]] >= 0).any())
+        )
 
     @property
     def in_channels(self) -> int:

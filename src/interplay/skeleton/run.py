@@ -8,21 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
-import numpy as np
-import torch
 
 from interplay.data.datasets import open_dataset
 from interplay.errors import InterplayError
-from interplay.evaluation.classification import as_json, metrics
-from interplay.evaluation.scores import Scores
 from interplay.skeleton.datamodule import SkeletonData, TrainingInput, open_cache
 from interplay.skeleton.expectation import expectation
 from interplay.skeleton.network import MutualExcitationGCN
+from interplay.skeleton.outcome import finish, headline
 from interplay.skeleton.recipe import resolve
-from interplay.skeleton.recogniser import SkeletonRecogniser
 from interplay.skeleton.task import SkeletonTask
 from interplay.training.allocation import keep_freed_memory
-from interplay.training.environment import commit, environment, versions
+from interplay.training.environment import environment
 from interplay.training.folder import RunFolder, is_first_process
 from interplay.training.recipes import load_recipe, nearest, override_arguments
 from interplay.training.settings import OptimiserSettings, TrainingSettings
@@ -92,7 +88,10 @@ def run_resolved(
                 line(f"{folder.path}: already finished")
             return folder.read_result()
     data_settings = dict(recipe["data"])
-    dataset = open_dataset(data_settings.pop("name"), **data_settings)
+    try:
+        dataset = open_dataset(data_settings.pop("name"), **data_settings)
+    except ValueError as error:
+        raise InterplayError(f"data: {error}") from None
     cache = open_cache(dataset, settings, progress=not quiet)
     if cache.skipped and first:
         line(f"{len(cache.skipped)} clips cannot be used; the first: {cache.skipped[0][1]}")
@@ -123,94 +122,22 @@ def run_resolved(
             raise
         if not trainer.is_global_zero:
             return {}
-        result = _finish(folder, recipe, trainer, record, task, module)
+        result = finish(folder, recipe, trainer, record, task, module, dataset)
     if not quiet:
-        top = result["metrics"]["last"]["test"]["top1"]
-        line(f"{folder.path}: test top-1 {100 * top['value']:.2f} % ({top['count']} clips) after the last epoch")
+        line(f"{folder.path}: {headline(result)}")
     return result
-
-
-def _finish(
-    folder: RunFolder,
-    recipe: Mapping[str, Any],
-    trainer: pl.Trainer,
-    record: Any,
-    task: SkeletonTask,
-    module: SkeletonData,
-) -> dict[str, Any]:
-    """Scores, model and result of a trained network."""
-    device = trainer.strategy.root_device
-    network = task.trained.to(device).eval()
-    parts = [part for part in module.parts if part != "train" or recipe["training"]["score_train"]]
-    last: dict[str, Any] = {}
-    for part in parts:
-        scores = _scores(network, module, part, device, trainer.precision_plugin)
-        scores.save(folder.scores(part))
-        if part != "train" and len(scores.labelled):
-            last[part] = as_json(metrics(scores))
-    _save_model(folder, recipe, network.cpu(), module)
-    best = record.best_row
-    model = "megcn/" + str(recipe["data"]["name"])
-    result = {
-        "model": model,
-        "dataset": recipe["data"]["name"],
-        "protocol": {key: _without_root(value) for key, value in recipe.items()},
-        "metrics": {"last": last, "best": best, "epochs": len(record.rows), "monitor": record.monitor},
-        "count": {part: len(rows) for part, rows in module.parts.items()},
-        "seed": recipe["training"]["seed"],
-        "commit": commit(),
-        "versions": versions(),
-        "seconds": round(sum(row["seconds"] for row in record.rows), 3),
-    }
-    folder.write_result(result)
-    return result
-
-
-def _save_model(folder: RunFolder, recipe: Mapping[str, Any], network: torch.nn.Module, module: SkeletonData) -> None:
-    cache = module.cache
-    rate = cache.frames_per_second
-    lengths = cache.lengths[module.parts["train"].numpy()]
-    recogniser = SkeletonRecogniser(
-        networks=[{"streams": list(module.settings.streams), "model": dict(recipe["model"])}],
-        classes=list(cache.classes),
-        layout=cache.layout.to_dict(),
-        input=module.settings.form.to_dict(),
-        entity_names=list(cache.entity_names),
-        frames_per_second=rate,
-        clip_seconds=None if rate is None else (float(np.median(lengths)) / rate, float(lengths.max()) / rate),
-        data=_without_root(recipe["data"]),
-        name=f"megcn-{recipe['data']['name']}",
-    )
-    recogniser.networks[0].load_state_dict(network.state_dict())
-    recogniser.save_pretrained(folder.model)
-
-
-def _scores(network: torch.nn.Module, module: SkeletonData, part: str, device: torch.device, precision: Any) -> Scores:
-    rows, logits = [], []
-    with torch.inference_mode(), precision.forward_context():
-        for batch in module.iterate(part, device):
-            rows.append(batch.rows)
-            logits.append(network(batch.clips).float().cpu())
-    index = torch.cat(rows)
-    cache = module.cache
-    return Scores(
-        tuple(module.ids(index)), torch.cat(logits).numpy(), np.asarray(cache.labels[index.numpy()]), cache.classes
-    )
 
 
 def _monitor(training: TrainingSettings, module: SkeletonData) -> str:
     known = [f"{part}_{name}" for part in module.evaluation_parts for name in METRICS]
+    if not known:  # a closed test set: nothing can be scored while training
+        known = ["train_loss", "train_top1"]
     if training.monitor is None:
-        return f"{module.evaluation_parts[0]}_top1"
+        return "train_loss" if known[0] == "train_loss" else f"{module.evaluation_parts[0]}_top1"
     if training.monitor not in known:
         hint = nearest(training.monitor, known)
         raise InterplayError(f"training.monitor: found {training.monitor!r}{hint} (one of {', '.join(known)})")
     return training.monitor
-
-
-def _without_root(section: Any) -> Any:
-    """A section without the place of the data on this machine."""
-    return {key: value for key, value in section.items() if key != "root"} if isinstance(section, Mapping) else section
 
 
 def _tuples(section: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,187 @@
+"""What a trained network leaves in its run folder: scores per sample, the model, the result."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from torch import nn
+
+from interplay.data.datasets import SkeletonDataset
+from interplay.evaluation.calibration import threshold_balanced, threshold_keeping
+from interplay.evaluation.classification import as_json, metrics
+from interplay.evaluation.scores import Scores
+from interplay.skeleton.card import default_card
+from interplay.skeleton.datamodule import SkeletonData
+from interplay.skeleton.recogniser import SkeletonRecogniser
+from interplay.skeleton.task import SkeletonTask
+from interplay.training.callbacks import RunRecord
+from interplay.training.environment import commit, versions
+from interplay.training.folder import RunFolder
+
+DOMAINS: Mapping[str, str] = {
+    "playground": "the playground, a simulator; not real recordings",
+    "hands": "the playground, a simulator; not real recordings",
+}
+"""What answers must say of a model that never saw a recording."""
+
+
+def finish(
+    folder: RunFolder,
+    recipe: Mapping[str, Any],
+    trainer: pl.Trainer,
+    record: RunRecord,
+    task: SkeletonTask,
+    module: SkeletonData,
+    dataset: SkeletonDataset,
+) -> dict[str, Any]:
+    """Score every part, save the model, and write ``result.json`` last.
+
+    The headline is the network after the last epoch (specification of me-GCN, §3.9); the row of the best epoch by the
+    monitored metric stands beside it.
+    """
+    device = trainer.strategy.root_device
+    network = task.trained.to(device).eval()
+    scores: dict[str, Scores] = {}
+    for part in module.parts:
+        if part == "train" and not recipe["training"]["score_train"]:
+            continue
+        scores[part] = _with_tables(score(network, module, part, device, trainer.precision_plugin), dataset)
+        scores[part].save(folder.scores(part))
+    last = {part: as_json(metrics(found)) for part, found in scores.items() if part != "train" and len(found.labelled)}
+    result: dict[str, Any] = {
+        "model": f"megcn-{recipe['data']['name']}",
+        "dataset": recipe["data"]["name"],
+        "protocol": {key: without_root(value) for key, value in recipe.items()},
+        "metrics": {
+            "last": last,
+            "best": record.best_row,
+            "monitor": record.monitor,
+            "epochs": len(record.rows),
+        },
+        "count": {part: len(rows) for part, rows in module.parts.items()},
+        "seed": recipe["training"]["seed"],
+        "commit": commit(),
+        "versions": versions(),
+        "seconds": round(sum(row["seconds"] for row in record.rows), 3),
+    }
+    recogniser = recogniser_of(network.cpu(), recipe, module, scores)
+    recogniser.card = default_card(recogniser, training=_training_text(result), results=_results_text(result))
+    _save(recogniser, folder.model)
+    folder.write_result(result)
+    return result
+
+
+def headline(result: Mapping[str, Any]) -> str:
+    """One line about a finished run."""
+    found = result["metrics"]["last"]
+    if not found:
+        return "trained; the evaluated clips have no labels, their scores are in the folder"
+    texts = [f"{part} top-1 {_percent(values['top1'])}" for part, values in found.items()]
+    return f"after the last epoch {', '.join(texts)}"
+
+
+def score(network: nn.Module, module: SkeletonData, part: str, device: torch.device, precision: Any) -> Scores:
+    """Logits of every clip of a part.
+
+    Args:
+        network: in evaluation mode, on ``device``.
+        module: the clips.
+        part: which of them.
+        device: of the network.
+        precision: Lightning's precision plugin, for its autocast.
+    """
+    rows, logits = [], []
+    with torch.inference_mode(), precision.forward_context():
+        for batch in module.iterate(part, device):
+            rows.append(batch.rows)
+            logits.append(network(batch.clips).float().cpu())
+    index = torch.cat(rows)
+    labels = np.asarray(module.cache.labels[index.numpy()])
+    return Scores(tuple(module.ids(index)), torch.cat(logits).numpy(), labels, module.cache.classes)
+
+
+def recogniser_of(
+    network: nn.Module, recipe: Mapping[str, Any], module: SkeletonData, scores: Mapping[str, Scores]
+) -> SkeletonRecogniser:
+    """The trained network with everything it needs to answer.
+
+    The threshold of "none of the known interactions" comes from the validation clips where the data set has any,
+    weighed against clips of no known class where it has those, too.
+    """
+    cache = module.cache
+    rate = cache.frames_per_second
+    lengths = cache.lengths[module.parts["train"].numpy()]
+    known, strange = scores.get("validation"), scores.get("unknown")
+    threshold = None
+    if known is not None and len(known):
+        found = threshold_keeping(known) if strange is None else threshold_balanced(known, strange)
+        threshold = found.value
+    name = recipe["data"]["name"]
+    recogniser = SkeletonRecogniser(
+        networks=[{"streams": list(module.settings.streams), "model": dict(recipe["model"])}],
+        classes=list(cache.classes),
+        layout=cache.layout.to_dict(),
+        input=module.settings.form.to_dict(),
+        entity_names=list(cache.entity_names),
+        frames_per_second=rate,
+        clip_seconds=None if rate is None else (float(np.median(lengths)) / rate, float(lengths.max()) / rate),
+        unknown_threshold=threshold,
+        data=without_root(recipe["data"]),
+        domain=DOMAINS.get(name, ""),
+        name=f"megcn-{name}",
+    )
+    recogniser.networks[0].load_state_dict(network.state_dict())
+    return recogniser
+
+
+def without_root(section: Any) -> Any:
+    """A section without the place of the data on this machine."""
+    return {key: value for key, value in section.items() if key != "root"} if isinstance(section, Mapping) else section
+
+
+def _save(recogniser: SkeletonRecogniser, folder: Path) -> None:
+    """Beside its place first, so that the model folder is whole whenever it is there."""
+    temporary = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(temporary, ignore_errors=True)
+    recogniser.save_pretrained(temporary)
+    if folder.exists():
+        shutil.rmtree(folder)
+    temporary.replace(folder)
+
+
+def _with_tables(scores: Scores, dataset: SkeletonDataset) -> Scores:
+    """Assembly101's classes are actions, each with a verb and a noun, and some are frequent."""
+    table = getattr(dataset, "table", None)
+    if table is None:
+        return scores
+    scores = replace(scores, verbs=table.verb_of, nouns=table.noun_of)
+    lists = dataset.head_and_tail() if hasattr(dataset, "head_and_tail") else None
+    if lists is not None:
+        scores = replace(scores, head=np.isin(np.arange(len(scores.classes)), lists[0]))
+    return scores
+
+
+def _training_text(result: Mapping[str, Any]) -> str:
+    counts = ", ".join(f"{count} {part}" for part, count in result["count"].items())
+    settings = ", ".join(f"{key} {value}" for key, value in result["protocol"]["data"].items())
+    commit_text = f", commit {result['commit']}" if result["commit"] else ""
+    return (
+        f"{result['metrics']['epochs']} epochs on {settings} ({counts} clips), seed {result['seed']}{commit_text}. "
+        "The weights are those after the last epoch."
+    )
+
+
+def _results_text(result: Mapping[str, Any]) -> dict[str, str]:
+    return {f"{part} top-1": _percent(values["top1"]) for part, values in result["metrics"]["last"].items()}
+
+
+def _percent(value: Mapping[str, Any]) -> str:
+    low, high = 100 * value["low"], 100 * value["high"]
+    return f"{100 * value['value']:.2f} % (95 % interval {low:.1f}–{high:.1f}, {value['count']} clips)"
