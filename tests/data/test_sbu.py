@@ -7,8 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
+from tests.data.damage import FUZZ, damaged, reads_or_says_why
 
+from interplay.data.clips import SkeletonClip
 from interplay.data.datasets import SkeletonDataset, open_dataset
 from interplay.data.errors import DataError
 from interplay.data.sbu import CLASSES, FOLDS, SBU, read_packed_fold, to_metres
@@ -147,6 +151,31 @@ def test_bad_packed_files(packed: Path) -> None:
     np.save(packed / "fold1_data.npy", data[..., :14, :])
     with pytest.raises(DataError, match="expected float32"):
         SBU(packed)
+
+
+@FUZZ
+@given(st.data())
+def test_damaged_files(tmp_path: Path, data: st.DataObject) -> None:
+    def read_all(path: Path) -> list[SkeletonClip]:
+        dataset = SBU(path if path.suffix == ".txt" else path.parent)
+        return [dataset.read(index) for index in range(len(dataset))]
+
+    content = text(joints(3)).encode()
+    clips = reads_or_says_why(read_all, tmp_path / "skeleton_pos.txt", data.draw(damaged(content)))
+    assert clips is None or all(np.isfinite(clip.joints).all() and clip.frames > 0 for clip in clips)
+    write_fold(tmp_path, 3, [joints(2), joints(3)], [0, 7], length=4)
+    for name in ("fold3_data.npy", "fold3_label.pkl"):
+        whole = (tmp_path / name).read_bytes()
+        clips = reads_or_says_why(read_all, tmp_path / name, data.draw(damaged(whole)))
+        assert clips is None or all(np.isfinite(clip.joints).all() and clip.frames > 0 for clip in clips)
+        (tmp_path / name).write_bytes(whole)
+
+
+def test_lines_in_disorder_become_recordings_of_their_own(tmp_path: Path) -> None:
+    lines = text(joints(6)).splitlines(keepends=True)
+    path = tmp_path / "skeleton_pos.txt"
+    path.write_text("".join(lines[i] for i in (0, 1, 4, 2, 3, 3, 5)))
+    assert [len(clip) for clip, _ in read_skeleton_pos(path)] == [3, 2, 2]
 
 
 def test_to_metres() -> None:
