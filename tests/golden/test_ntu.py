@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import os
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -120,7 +121,7 @@ def test_clips_from_the_bodies(reference: Reference) -> None:
             for body_id, first, joints in zip(
                 values[f"{name}/body_ids"],
                 values[f"{name}/body_first"],
-                [values[f"{name}/body_joints"][a:b] for a, b in zip(starts[:-1], starts[1:], strict=True)],
+                [values[f"{name}/body_joints"][a:b] for a, b in pairwise(starts)],
                 strict=True,
             )
         )

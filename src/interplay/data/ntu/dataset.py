@@ -94,7 +94,7 @@ class NTUTree:
         self._files: list[Path] = []
         self._recordings: list[RecordingName | None] = []
         seen: dict[str, Path] = {}
-        for path in sorted(_files(root)):
+        for path in sorted(_files(root), key=lambda path: (path.name, path)):
             name = path.name.removesuffix(SUFFIX)
             recording = RecordingName.parse(name)
             if name in missing or not self._wanted(recording, chosen):
