@@ -123,7 +123,7 @@ def kick(stage: Stage) -> Outcome:
     """One foot to the other's shin, thigh or hip; arms out for balance; the other flinches."""
     subject, other = _roles(stage)
     stage.face_each_other(stage.uniform(0.75, 1.05))
-    start, end = stage.span((0.05, 0.2), (0.78, 0.95))
+    start = stage.duration * stage.uniform(0.05, 0.26)
     style, body = stage.styles[subject], stage.bodies[subject]
     hit = start + stage.uniform(0.55, 0.75) * style.tempo
     foot = style.hand if stage.coin(0.8) else 1 - style.hand
@@ -145,13 +145,13 @@ def kick(stage: Stage) -> Outcome:
         stage.hold(subject, side, np.array([0.5 * out, -0.6, stage.uniform(-0.3, 0.3)]), spread * balance)
         shield = stage.uniform(0.2, 0.7) * pulse(stage.time, hit + 0.2, 0.25, 0.6)
         stage.hold(other, side, np.array([0.0, -0.6, 0.45]), shield)
-    return Outcome(subject, start, end)
+    return Outcome(subject, max(hit - 0.56, 0.0), min(hit + 0.85, stage.duration))
 
 
 def high_five(stage: Stage) -> Outcome:
     """Palms meet above shoulder height, once, briskly."""
     stage.face_each_other(_reach(stage) * stage.uniform(0.70, 0.95))
-    start, end = stage.span((0.03, 0.2), (0.75, 0.95))
+    start = stage.duration * stage.uniform(0.03, 0.30)
     side = stage.styles[0].hand
     clap = start + stage.uniform(0.60, 0.80) * stage.styles[0].tempo
     height = stage.shoulder_height + stage.uniform(0.12, 0.30)
@@ -165,7 +165,7 @@ def high_five(stage: Stage) -> Outcome:
         stage.hold(person, side, np.array([0.25 * out, 0.35, 0.30]), ready * stage.uniform(0.8, 1.0))
         stage.reach(person, side, meeting, bump(stage.time, clap - 0.26, clap + 0.40, 0.26, 0.32))
         stage.controls.bend[person, side] += bump(stage.time, clap - 0.45, clap + 0.55, 0.35, 0.4)
-    return Outcome(None, start, max(end, min(clap + 0.6, stage.duration)))
+    return Outcome(None, max(clap - 0.6, 0.0), min(clap + 0.6, stage.duration))
 
 
 def pat(stage: Stage) -> Outcome:
