@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from interplay.data.clips import SkeletonClip
 from interplay.data.identities import choose_two, exactly_two, motion, reassign_identities
+from interplay.data.sbu import read_packed_fold
 
 Joints = NDArray[np.float32]
 
@@ -102,3 +105,10 @@ def test_nothing_to_do_changes_nothing() -> None:
     empty = clip_of(np.zeros((5, 15, 3), np.float32), np.zeros((5, 15, 3), np.float32))
     for clip in (three, alike, empty, clip_of(person(5, 0, 0))):
         assert reassign_identities(clip) == (clip, [])
+
+
+def test_nobody_is_exchanged_in_the_real_folds(shared: Path) -> None:
+    for fold in (1, 2, 3):
+        for joints in read_packed_fold(shared / "data" / "sbu" / f"fold{fold}_data.npy"):
+            clip = SkeletonClip("c", joints, "sbu15", 15.0)
+            assert reassign_identities(clip) == (clip, [])

@@ -96,3 +96,17 @@ def test_real_files(shared: Path) -> None:
         25,
         25,
     ]
+
+
+def test_the_examples_of_the_documentation_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
+    blocks = [block.split("```", 1)[0] for block in text.split("```python\n")[1:]]
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    for block in blocks:
+        exec(block, names)
+    assert len(blocks) == 3
+    (layout,) = (block.split("```", 1)[0] for block in text.split("```yaml\n")[1:])
+    (tmp_path / "stick6.yaml").write_text(layout)
+    np.savez(tmp_path / "own.npz", joints=GENERATOR.normal(size=(3, 2, 6, 3)), layout="stick6.yaml")
+    assert read_recording(tmp_path / "own.npz")[0].frames_per_second == 25

@@ -96,6 +96,15 @@ def test_raw_tree_equals_packed(tmp_path: Path) -> None:
     assert (list(deeper.ids), deeper.read(0).label) == (["s01s02/08/002"], 7)
 
 
+def test_clean_and_noisy_are_not_mixed(tmp_path: Path) -> None:
+    write_raw(tmp_path / "SBU_Noisy", "s01s02", 1, 1, text(joints(12)))
+    with pytest.raises(DataError, match="found the noisy release, expected the clean one"):
+        SBU(tmp_path)
+    write_raw(tmp_path / "SBU_Clean", "s01s02", 2, 1, text(joints(12)))
+    assert (list(SBU(tmp_path).ids), list(SBU(tmp_path, variant="noisy").ids)) == (["s01s02/02/001"], ["s01s02/01/001"])
+    assert SBU(tmp_path).fingerprint() != SBU(tmp_path, variant="noisy").fingerprint()
+
+
 def test_two_recordings_in_one_file(tmp_path: Path) -> None:
     path = tmp_path / "skeleton_pos.txt"
     path.write_text(text(joints(5, 1), first=50) + text(joints(7, 2), first=3))

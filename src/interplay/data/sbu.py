@@ -122,10 +122,14 @@ class SBU:
             )
 
     def _variant_folder(self) -> Path:
-        if self.root.is_dir():
-            for folder in sorted(self.root.iterdir()):
-                if folder.is_dir() and self.variant in folder.name.lower():
-                    return folder
+        folders = sorted(path for path in self.root.iterdir() if path.is_dir()) if self.root.is_dir() else []
+        for folder in folders:
+            if self.variant in folder.name.lower():
+                return folder
+        other = "noisy" if self.variant == "clean" else "clean"
+        for folder in folders:
+            if other in folder.name.lower():
+                raise DataError(folder, "", f"the {other} release", f"the {self.variant} one (set `variant`)")
         return self.root
 
     @staticmethod
