@@ -57,14 +57,7 @@ def scatter(points: NDArray[np.float64], labels: NDArray[np.int64], classes: Seq
     if len(classes) <= 72:
         counts = np.bincount(labels[labels >= 0], minlength=len(classes))
         names = [f"{shorten(name, 30)} ({count})" for name, count in zip(classes, counts, strict=True)]
-        axes.legend(
-            _handles(len(classes)),
-            names,
-            loc="center left",
-            bbox_to_anchor=(1.01, 0.5),
-            ncols=columns,
-            labelspacing=0.45,
-        )
+        figure.legend(_handles(len(classes)), names, loc="outside right center", ncols=columns, labelspacing=0.45)
     return figure
 
 

@@ -68,6 +68,7 @@ def _size(classes: Sequence[str]) -> tuple[float, float]:
     number = len(classes)
     side = min(max(2.4, 0.34 * number), 9.5)
     names = 0.078 * min(max(map(len, classes)), _LONGEST_NAME) if number <= _NAMED_ROWS else 0.45
+    names += 0.35 if _NAMED_COLUMNS < number <= _NAMED_ROWS else 0.0  # the class numbers
     below = 0.7 + 0.64 * names if number <= _NAMED_COLUMNS else 0.75
     return side + names + 1.25, side + below + 0.3
 
@@ -109,7 +110,7 @@ def _draw(axes: Axes, counts: NDArray[np.int64], classes: Sequence[str], title: 
         axes.set_ylabel("true (class number)")
     if number <= 40:
         size = 9.0 if number <= 10 else 7.5 if number <= 16 else 6.0
-        for row, column in np.argwhere(np.nan_to_num(shares) >= 0.005):
+        for row, column in np.argwhere(np.round(100 * np.nan_to_num(shares)) >= 1):
             share = shares[row, column]
             axes.text(
                 column,
