@@ -189,7 +189,7 @@ def _moving(page: Page, recogniser: SkeletonRecogniser, answered: Sequence[Answe
 
 def _scores(recogniser: SkeletonRecogniser, answered: Sequence[Answered], logits: NDArray[np.float64]) -> Scores:
     labels = np.array([recogniser.classes.index(item.true) for item in answered])
-    return Scores(tuple(item.clip.id for item in answered), logits, labels, recogniser.classes)
+    return Scores(tuple(item.clip.id for item in answered), logits.astype(np.float32), labels, recogniser.classes)
 
 
 def _matrix(page: Page, recogniser: SkeletonRecogniser, answered: Sequence[Answered], folder: Path) -> None:

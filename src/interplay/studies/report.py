@@ -227,7 +227,7 @@ def _confusions(drawer: _Drawer, scores: Scores) -> None:
 
 def _tsne(drawer: _Drawer, run: Run, scores: Scores) -> None:
     drawer.page.section("What lies near what")
-    values, what = _features(run, scores)
+    values, what = features_of(run, scores)
     chosen = np.arange(len(scores))
     if len(chosen) > MOST_POINTS:
         chosen = np.sort(np.random.default_rng(0).choice(len(scores), MOST_POINTS, replace=False))
@@ -240,7 +240,7 @@ def _tsne(drawer: _Drawer, run: Run, scores: Scores) -> None:
     )
 
 
-def _features(run: Run, scores: Scores) -> tuple[NDArray[np.float32], str]:
+def features_of(run: Run, scores: Scores) -> tuple[NDArray[np.float32], str]:
     """Features of the scored clips, in their order: stored, computed where that is quick, else the scores."""
     stored = run.folder / "features.npz"
     if stored.is_file():
@@ -272,24 +272,32 @@ def _features(run: Run, scores: Scores) -> tuple[NDArray[np.float32], str]:
 
 def _activation(drawer: _Drawer, run: Run, scores: Scores) -> None:
     drawer.page.section("Which joints the last layer uses")
-    page = drawer.page
+    try:
+        figure, alt, caption = activation_figure(run, scores)
+    except (ValueError, InterplayError) as error:
+        drawer.page.note(f"No joint activation: {error}.")
+        return
+    drawer.figure(figure, "activation", alt, caption)
+
+
+def activation_figure(run: Run, scores: Scores) -> tuple[Figure, str, str]:
+    """The paper's Fig. 4 for one clip of a run: the figure, what it shows in words, and its caption.
+
+    Raises:
+        InterplayError: the run has no model, or none of its scored clips can be read.
+        ValueError: the model makes one entity of the two (early fusion).
+    """
     if run.recogniser is None or run.dataset is None:
         reason = run.missing.get("model") or run.missing.get("data")
-        page.note(f"Joint activation needs the trained model and a clip: {reason}.")
-        return
-    clip = _example_clip(run, scores)
+        raise InterplayError(f"it needs the trained model and a clip: {reason}")
+    clip = example_clip(run, scores)
     if clip is None or clip.label is None:
-        page.note("Joint activation needs a test clip that can be read: none of the scored clips is in the data set.")
-        return
+        raise InterplayError("it needs a test clip that can be read: none of the scored clips is in the data set")
     network, streams = run.recogniser.networks[0], run.recogniser.streams[0]
     assert isinstance(network, MutualExcitationGCN)
     there = skeletons.present(clip.joints)[:, 0]
     pose = clip.joints[int(np.flatnonzero(there)[there.sum() // 2]), 0] if there.any() else clip.joints[0, 0]
-    try:
-        before, after = joint_activation(network, run.recogniser.inputs([clip], streams))
-    except (ValueError, InterplayError) as error:
-        page.note(f"No joint activation: {error}.")
-        return
+    before, after = joint_activation(network, run.recogniser.inputs([clip], streams))
     first, last = before[0].numpy().astype(np.float64), after[0].numpy().astype(np.float64)
     layout, label = run.recogniser.layout, run.dataset.classes[clip.label]
     rising = layout.joints[int((last - first).argmax())].replace("_", " ")
@@ -300,10 +308,10 @@ def _activation(drawer: _Drawer, run: Run, scores: Scores) -> None:
         f"Clip {clip.id}, entity 1: how strongly the last layer's adjacency draws on each joint, with its individual "
         "map only (before feature fusion) and with the shared map added (after). Size and colour show the share."
     )
-    drawer.figure(figure, "activation", f"Joint activation before and after fusion: {what}", caption)
+    return figure, f"Joint activation before and after fusion: {what}", caption
 
 
-def _example_clip(run: Run, scores: Scores) -> SkeletonClip | None:
+def example_clip(run: Run, scores: Scores) -> SkeletonClip | None:
     """A rightly recognised clip, of a handshake if there is one (as in the paper), the surest first."""
     right = scores.predictions == scores.labels
     wanted = [scores.classes.index(name) for name in _HANDSHAKES if name in scores.classes]

@@ -1,0 +1,57 @@
+"""A trained model as ONNX, compared with PyTorch before anybody relies on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from interplay.errors import InterplayError
+from interplay.skeleton.export_onnx import export_onnx
+from interplay.skeleton.network import MutualExcitationGCN
+from interplay.skeleton.recogniser import SkeletonRecogniser
+
+TOLERANCE = 1e-3
+"""Largest difference of a logit between PyTorch and ONNX that is taken for rounding."""
+
+
+def export(recogniser: SkeletonRecogniser, path: Path) -> list[tuple[Path, float]]:
+    """Write each network of a model; of several, the streams go into the file's name.
+
+    Returns:
+        (file, largest difference between PyTorch's logits and onnxruntime's on inputs of several sizes).
+
+    Raises:
+        InterplayError: the two disagree by more than :data:`TOLERANCE`.
+    """
+    done = []
+    for network, streams in zip(recogniser.networks, recogniser.streams, strict=True):
+        assert isinstance(network, MutualExcitationGCN)
+        several = len(recogniser.networks) > 1
+        target = path.with_name(f"{path.stem}-{'-'.join(streams)}{path.suffix}") if several else path
+        export_onnx(network, target)
+        difference = compare(network, target, channels=3 * len(streams), window=recogniser.settings.window)
+        if not difference <= TOLERANCE:
+            raise InterplayError(
+                f"{target}: its logits differ from PyTorch's by {difference:.2e}, expected at most {TOLERANCE:.0e}"
+            )
+        done.append((target, difference))
+    return done
+
+
+def compare(network: MutualExcitationGCN, path: Path, channels: int, window: int) -> float:
+    """Largest difference between the logits of PyTorch and of an ONNX file on random inputs of several sizes."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    generator = torch.Generator().manual_seed(0)
+    worst = 0.0
+    network.eval()
+    for batch, frames in ((1, window), (3, window), (2, window + 12)):
+        x = torch.randn(batch, channels, frames, network.layout.joint_count, 2, generator=generator)
+        with torch.no_grad():
+            expected = network(x)
+        (logits,) = session.run(None, {name: x.numpy()})
+        worst = max(worst, float((torch.from_numpy(logits) - expected).abs().max()))
+    return worst
