@@ -55,7 +55,7 @@ def test_legends_lie_inside_the_figure() -> None:
     names = ["an interaction with quite a long name"] * 26
     points, labels = np.random.default_rng(0).random((52, 2)), np.arange(52) % 26
     for figure in (scatter(points, labels, names), scatters([("a", points, labels)] * 4, names)):
-        render(figure)
+        render(figure, dpi=figure.dpi)
         legend = figure.legends[0] if figure.legends else figure.axes[0].get_legend()
         assert legend is not None
         box = legend.get_window_extent()

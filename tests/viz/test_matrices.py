@@ -41,7 +41,7 @@ def test_26_classes_are_named_on_the_rows_and_numbered_on_the_columns() -> None:
 
 def test_labels_do_not_overlap() -> None:
     figure = confusion_matrix(np.eye(26, dtype=np.int64), [f"name {index}" for index in range(26)])
-    render(figure)
+    render(figure, dpi=figure.dpi)  # extents are asked for at that resolution
     for labels in (figure.axes[0].get_yticklabels(), figure.axes[0].get_xticklabels()):
         boxes = [label.get_window_extent() for label in labels]
         assert not any(one.overlaps(other) for one, other in pairwise(boxes))
