@@ -174,7 +174,8 @@ class ClipCache:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         if self.folder is not None:
-            self._data = _map(Path(state["_data"][0]), *state["_data"][1:], self.folder)
+            filename, dtype, shape = state["_data"]
+            self._data = _map(Path(filename), dtype, shape, self.folder)
 
 
 def positions(part_ids: Mapping[str, Sequence[str]], ids: Sequence[str]) -> dict[str, NDArray[np.int64]]:
@@ -248,17 +249,19 @@ def _open(folder: Path) -> ClipCache:
         parts = {str(key): np.asarray(list(value), dtype=np.int64) for key, value in index["parts"].items()}
         rate = None if index["frames_per_second"] is None else float(index["frames_per_second"])
         name, fingerprint = str(index["name"]), str(index["fingerprint"])
-        numbers = np.array([table.lengths, table.entities, table.labels, table.checksums], dtype=np.int64)
+        columns_of_integers = (table.lengths, table.entities, table.labels, table.checksums)
+        numbers = np.array(columns_of_integers, dtype=np.int64)
         strings = all(isinstance(value, str) for value in (*table.ids, *table.layouts))
         rates = all(value is None or isinstance(value, float | int) for value in table.rates)
         metas = all(isinstance(value, dict) for value in table.meta)
+        integers = all(type(value) is int for column in columns_of_integers for value in column)
         columns = {len(getattr(table, column)) for column in ClipTable.__dataclass_fields__}
     except LayoutError as error:
         fail("key 'layout'", str(error), "a joint layout")
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         fail("", f"an unusable entry ({type(error).__name__}: {error})", "the index of a cache")
     count = len(table)
-    if columns != {count} or not (strings and rates and metas):
+    if columns != {count} or not (strings and rates and metas and integers):
         fail("key 'clips'", "columns of different lengths or types", "one entry per clip in each")
     if count and (numbers[0].min() < 1 or numbers[1].min() < 1 or numbers[2].min() < -1):
         fail("key 'clips'", "a negative or empty clip", "positive lengths")

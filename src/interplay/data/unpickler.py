@@ -247,10 +247,12 @@ class _Machine:
                 return Unfinished(plain_dtype(code if isinstance(code, str) else code.decode("ascii")))
             case "scalar", (np.dtype() as dtype, bytes() | str() as content):
                 return plain_array(content, dtype, (), False)[()]
-            case "_frombuffer", (content, np.dtype() as dtype, tuple() as shape, "C" | "F" as order, *rest):
-                if any(value is not None for value in rest):
-                    raise Refused("an array with permuted axes")
+            case "_frombuffer", (content, np.dtype() as dtype, tuple() as shape, "C" | "F" as order, *rest) if not any(
+                rest
+            ):
                 return plain_array(content, dtype, shape, order == "F")
+            case "_frombuffer", (content, np.dtype() as dtype, tuple() as shape, "K", tuple() as axes):
+                return plain_array(content, dtype, shape, False).transpose(axes)
             case "encode", (str() as text, "latin1" | "latin-1"):
                 return text.encode("latin1")
             case "bytes" | "bytearray", ():
