@@ -7,6 +7,7 @@ hand, gets the page that is possible, with a remark where something is missing.
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -401,7 +402,10 @@ def _names(entities: Sequence[str]) -> tuple[str, ...]:
 
 
 def _first(folder: Path, *names: str) -> Path:
-    return next((folder / name for name in names if (folder / name).is_file()), folder / names[0])
+    for name in names:
+        if (folder / name).is_file():
+            return folder / name
+    raise FileNotFoundError(errno.ENOENT, "no such file", str(folder / names[0]))
 
 
 def _text(path: Path) -> str:
