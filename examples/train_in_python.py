@@ -24,7 +24,9 @@ def main() -> None:
         "megcn/playground",
         arguments.out,
         overrides={
-            "data": {"classes": CLASSES, "train_episodes": arguments.episodes, "validation_episodes": 4},
+            "data": {"classes": CLASSES, "train_episodes": arguments.episodes},
+            "data.validation_episodes": 4,
+            "data.test_episodes": 4,
             "model": {"channels": [16, 32, 64], "depth": [1, 1, 1]},
             "training": {"epochs": arguments.epochs, "evaluate_every": arguments.epochs, "precision": "32-true"},
             "input.batch_size": 16,

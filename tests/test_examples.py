@@ -1,0 +1,67 @@
+"""Every example runs, with settings as small as it allows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.docs.blocks import ROOT, run_example
+
+import interplay
+from interplay.evaluation.scores import Scores
+
+EXAMPLES = ROOT / "examples"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("INTERPLAY_CACHE", str(tmp_path / "cache"))
+    return tmp_path
+
+
+def test_predict_file(capsys: pytest.CaptureFixture[str]) -> None:
+    run_example(EXAMPLES / "predict_file.py", [])
+    prediction = interplay.Prediction.from_json(capsys.readouterr().out.splitlines()[-1])
+    assert prediction.model == "megcn-playground"
+    assert prediction.interactions[0].label == "shake hands"
+
+
+def test_stream(capsys: pytest.CaptureFixture[str]) -> None:
+    run_example(EXAMPLES / "stream.py", ["--stride", "3"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("a window of ")
+    assert 3 <= len(lines) <= 12
+
+
+def test_train_in_python(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run_example(EXAMPLES / "train_in_python.py", ["--epochs", "1", "--episodes", "4", "--out", "small"])
+    assert interplay.load(folder / "small").classes == ("approach", "depart", "hug")
+    assert "of 12 simulated clips" in capsys.readouterr().out
+
+
+def test_own_layout(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run_example(EXAMPLES / "own_layout.py", ["--epochs", "1", "--out", "own"])
+    model = interplay.load(folder / "own")
+    assert model.layout == interplay.load_layout(EXAMPLES / "own_layout.yaml")
+    assert model.layout.joint_count == 9
+    assert "Interaction(label=" in capsys.readouterr().out
+
+
+def test_fuse_streams(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # Each stream is wrong about another clip; together they are right about both.
+    ids, classes, labels = ("a", "b"), ("hug", "push"), np.array([0, 1])
+    Scores(ids, np.array([[4.0, 0.0], [1.0, 0.0]]), labels, classes).save(folder / "joint.npz")
+    Scores(ids, np.array([[0.0, 1.0], [0.0, 4.0]]), labels, classes).save(folder / "bone.npz")
+    run_example(EXAMPLES / "fuse_streams.py", ["joint.npz", "bone.npz"])
+    assert Scores.load(folder / "fused.npz").predictions.tolist() == [0, 1]
+    assert "fused: top-1 100.0 %" in capsys.readouterr().out
+
+
+def test_every_example_is_short_and_tested() -> None:
+    tests = Path(__file__).read_text(encoding="utf-8")
+    for script in EXAMPLES.glob("*.py"):
+        assert len(script.read_text(encoding="utf-8").splitlines()) <= 60, script.name
+        # The picture of the README is made by hand and looked at; its size is held by tests/docs/test_readme.py.
+        assert script.name in tests or script.name == "make_readme_picture.py"
