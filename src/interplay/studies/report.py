@@ -187,9 +187,16 @@ def _numbers(page: Page, run: Run) -> None:
     tiles = [("top-1", _percent(found["top1"].value), f"{count} test clips")]
     tiles.append(("mean-class accuracy", _percent(found["mean_class"].value), f"{len(run.scores.classes)} classes"))
     tiles.append(("cross-entropy", f"{found['cross_entropy'].value:.3f}", "nats"))
-    best = ((run.result or {}).get("metrics") or {}).get("best")
+    recorded = (run.result or {}).get("metrics") or {}
+    best = recorded.get("best")
     if isinstance(best, dict) and isinstance(best.get("test_top1"), float):
-        tiles.append(("best epoch, top-1", _percent(best["test_top1"]), f"epoch {best.get('epoch')}, chosen on test"))
+        tiles.append(
+            (
+                "best epoch, top-1",
+                _percent(best["test_top1"]),
+                f"epoch {best.get('epoch')}, chosen by {recorded.get('monitor')}",
+            )
+        )
     page.tiles(tiles)
     rows = []
     for name, value in found.items():
