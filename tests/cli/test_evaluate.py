@@ -11,11 +11,13 @@ import pytest
 import torch
 
 from interplay.cli import main
-from interplay.cli.evaluate import data_settings, split_data_settings
+from interplay.cli.evaluate import data_settings, split_data_settings, table
+from interplay.data.datasets import open_dataset
 from interplay.errors import InterplayError
 from interplay.evaluation.scores import Scores
 from interplay.graph.layouts import load_layout
 from interplay.skeleton.recogniser import SkeletonRecogniser
+from interplay.studies.evaluation import evaluate_models
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +78,22 @@ def test_a_fold_is_held_out_on_request_and_json_is_json(
     result = json.loads(capsys.readouterr().out)
     assert (result["count"], result["protocol"]["data"]["test_fold"]) == (8, 2)
     assert result["notes"] == []
+
+
+def test_clips_without_labels_have_a_table_too(capsys: pytest.CaptureFixture[str]) -> None:
+    from interplay.data.playground.episode import CLASSES
+
+    recogniser = SkeletonRecogniser(
+        networks=[{"streams": ["joint"], "model": {"channels": [8, 8, 8], "depth": [1, 0, 0]}}],
+        classes=list(CLASSES),
+        layout=load_layout("ntu25").to_dict(),
+        input={"window": 8},
+        unknown_threshold=1.0,
+    ).eval()
+    dataset = open_dataset("playground", train_episodes=1, validation_episodes=1, test_episodes=1, unknown_episodes=1)
+    text = table(evaluate_models([recogniser], dataset, {}, "unknown"))
+    assert "unlabelled clips rejected  100.0 %" in text
+    assert "no clip has a known label" in text
 
 
 def test_predictions_instead_of_a_model(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

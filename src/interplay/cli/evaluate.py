@@ -194,6 +194,7 @@ def table(found: Evaluation) -> str:
         lines.append(f"  {METRIC_NAMES.get(name, name):<{width}}  {text}")
     if found.metrics:
         lines.append("  (95 % confidence intervals in brackets)")
+    if len(found.scores.labelled):
         for pair in most_confused(found.scores, 5):
             lines.append(f"  {pair.count} × {pair.true} called {pair.predicted} ({100 * pair.share:.0f} % of them)")
     lines += [f"  note: {note}" for note in found.notes]
