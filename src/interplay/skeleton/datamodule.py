@@ -101,14 +101,14 @@ class PartBatches:
     """What the loaders yield: (part, batch number). A class of its own, because Lightning takes a list for several
     loaders."""
 
-    def __init__(self, part: str, numbers: range) -> None:
-        self.part, self.numbers = part, numbers
+    def __init__(self, part: str, count: int) -> None:
+        self.part, self.count = part, count
 
     def __len__(self) -> int:
-        return len(self.numbers)
+        return self.count
 
     def __iter__(self) -> Iterator[tuple[str, int]]:
-        return ((self.part, number) for number in self.numbers)
+        return ((self.part, number) for number in range(self.count))
 
 
 class SkeletonData(pl.LightningDataModule):
@@ -161,11 +161,10 @@ class SkeletonData(pl.LightningDataModule):
     # -- what Lightning asks for ----------------------------------------------------------------------------------
 
     def train_dataloader(self) -> PartBatches:
-        return PartBatches("train", range(self.steps))
+        return PartBatches("train", self.steps)
 
     def val_dataloader(self) -> list[PartBatches]:
-        rank = self.trainer.global_rank if self.trainer else 0
-        return [PartBatches(part, range(self.batches(part))[rank :: self.world]) for part in self.evaluation_parts]
+        return [PartBatches(part, self.batches(part)) for part in self.evaluation_parts]
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Batch:
         part, number = batch
@@ -174,7 +173,7 @@ class SkeletonData(pl.LightningDataModule):
         device = trainer.strategy.root_device
         if trainer.training:
             return self.training_batch(trainer.current_epoch, number, trainer.global_rank, device)
-        return self.evaluation_batch(part, number, device)
+        return self.evaluation_batch(part, number, device, trainer.global_rank, self.world)
 
     # -- batches --------------------------------------------------------------------------------------------------
 
@@ -182,13 +181,19 @@ class SkeletonData(pl.LightningDataModule):
         """Evaluation batches of a part; the last one may be smaller."""
         return -(-len(self.parts[part]) // self.settings.evaluation_batch)
 
-    def evaluation_batch(self, part: str, number: int, device: torch.device | str = "cpu") -> Batch:
-        """Batch ``number`` of a part, cropped in the middle and not augmented."""
-        size = self.settings.evaluation_batch
-        rows = self.parts[part][number * size : (number + 1) * size]
+    def evaluation_batch(
+        self, part: str, number: int, device: torch.device | str = "cpu", rank: int = 0, world: int = 1
+    ) -> Batch:
+        """Batch ``number`` of a part, cropped in the middle and not augmented; this process's share of it, which may
+        be empty."""
+        size, settings = self.settings.evaluation_batch, self.settings
+        rows = self.parts[part][number * size : (number + 1) * size][rank::world]
+        labels = self.labels[rows].to(device)
+        if not len(rows):
+            shape = (0, self.in_channels, settings.window, self.cache.layout.joint_count, 2)
+            return Batch(torch.zeros(shape, device=device), labels, rows)
         clips, lengths = self._gather(rows, device)
-        x = network_input(clips, lengths, self.settings, self.settings.streams, self.cache.layout)
-        return Batch(x, self.labels[rows].to(device), rows)
+        return Batch(network_input(clips, lengths, settings, settings.streams, self.cache.layout), labels, rows)
 
     def training_batch(self, epoch: int, number: int, rank: int = 0, device: torch.device | str = "cpu") -> Batch:
         """Batch ``number`` of an epoch, augmented; this process's share of it."""

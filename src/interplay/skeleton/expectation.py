@@ -59,7 +59,7 @@ class Expectation:
     def __str__(self) -> str:
         work = (
             f"{self.train_clips} training and {self.test_clips} test clips, {self.epochs} epochs of {self.steps} "
-            f"batches of {self.batch_size}; {self.parameters:,} parameters, {self.macs / 1e9:.2f} GMAC a clip, "
+            f"batches of {self.batch_size}; {self.parameters:,} parameters, {self.macs / 1e9:.3g} GMAC a clip, "
             f"{self.total_macs / 1e12:.3g} TMAC in all"
         )
         if self.seconds is None:

@@ -106,13 +106,19 @@ class SkeletonTask(pl.LightningModule):
         tally = self._tallies.pop("train", None)
         if tally is not None:
             found = tally.metrics(self.trainer.strategy)
-            self.log_dict({f"train_{name}": found[name].float() for name in ("loss", "top1")})
+            self.log_dict({f"train_{name}": found[name].float() for name in ("loss", "top1")}, sync_dist=True)
 
     def on_validation_epoch_start(self) -> None:
+        if self.trainer.world_size > 1:
+            # Each process has normalised its own share of the batches; the first one's statistics are what is saved.
+            for buffer in self.buffers():
+                torch.distributed.broadcast(buffer, src=0)
         for part in self.parts:
             self._tallies.pop(part, None)
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        if not len(batch.labels):
+            return
         logits = self.trained(batch.clips).float()
         known = batch.labels >= 0
         logits, labels = logits[known], batch.labels[known]
@@ -125,4 +131,4 @@ class SkeletonTask(pl.LightningModule):
             found = self._tally(part).metrics(self.trainer.strategy)
             self._tallies.pop(part)
             if bool(torch.isfinite(found["top1"])):
-                self.log_dict({f"{part}_{name}": value.float() for name, value in found.items()})
+                self.log_dict({f"{part}_{name}": value.float() for name, value in found.items()}, sync_dist=True)
