@@ -33,13 +33,14 @@ class FakeDataset:
 
     def __post_init__(self) -> None:
         self.layout = load_layout("ntu25")
+        self._ids = [f"clip é {index}" for index in range(self.count)]
 
     def __len__(self) -> int:
         return self.count
 
     @property
     def ids(self) -> Sequence[str]:
-        return [f"clip é {index}" for index in range(self.count)]
+        return self._ids
 
     def read(self, index: int) -> SkeletonClip:
         self.read_indices.append(index)

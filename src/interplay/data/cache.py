@@ -81,9 +81,8 @@ def _row(clip: SkeletonClip, name: str, joint_count: int) -> dict[str, Any]:
     }
 
 
-def _read(dataset: SkeletonDataset, index: int, dtype: str) -> tuple[dict[str, Any], bytes]:
+def _read(dataset: SkeletonDataset, name: str, index: int, dtype: str) -> tuple[dict[str, Any], bytes]:
     """One clip as journal row and bytes; a clip that cannot be read as a row with the message."""
-    name = str(dataset.ids[index])
     try:
         clip = dataset.read(index)
         row = _row(clip, name, dataset.layout.joint_count)
@@ -101,12 +100,13 @@ def _read(dataset: SkeletonDataset, index: int, dtype: str) -> tuple[dict[str, A
     return row, content
 
 
-_worker_dataset: SkeletonDataset | None = None
+_worker_dataset: tuple[SkeletonDataset, list[str]] | None = None
+"""In a worker: what it reads, and the ids (once, in case the data set makes them up whenever asked)."""
 
 
 def _start_worker(dataset: SkeletonDataset) -> None:
     global _worker_dataset
-    _worker_dataset = dataset
+    _worker_dataset = dataset, [str(name) for name in dataset.ids]
     # Ctrl-C reaches the whole group; the parent decides what it means. A parent that is killed takes the workers along.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
@@ -121,7 +121,8 @@ def _start_worker(dataset: SkeletonDataset) -> None:
 
 def _read_chunk(indices: range, dtype: str) -> list[tuple[dict[str, Any], bytes]]:
     assert _worker_dataset is not None
-    return [_read(_worker_dataset, index, dtype) for index in indices]
+    dataset, ids = _worker_dataset
+    return [_read(dataset, ids[index], index, dtype) for index in indices]
 
 
 def _read_all(
@@ -130,8 +131,9 @@ def _read_all(
     """Chunks of clips in order."""
     chunks = [indices[start : start + CHUNK] for start in range(0, len(indices), CHUNK)]
     if workers <= 1:
+        ids = [str(name) for name in dataset.ids]
         for chunk in chunks:
-            yield [_read(dataset, index, dtype) for index in chunk]
+            yield [_read(dataset, ids[index], index, dtype) for index in chunk]
         return
     # Spawned, not forked: the caller may hold threads (torch) that do not survive a fork.
     pool = ProcessPoolExecutor(
@@ -395,8 +397,8 @@ def in_memory(dataset: SkeletonDataset, strict: bool = False) -> ClipCache:
         DataError: as :func:`prepare`.
     """
     table, skipped, pieces = ClipTable(), [], []
-    for index in range(len(dataset)):
-        row, content = _read(dataset, index, "float32")
+    for index, name in enumerate(map(str, dataset.ids)):
+        row, content = _read(dataset, name, index, "float32")
         if "error" in row:
             skipped.append((row["ids"], row["error"]))
             if strict:
