@@ -44,7 +44,8 @@ def _usage() -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb. Returns the exit code: 0, 1 where some inputs were bad, 2 for bad input, 130 when interrupted."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    # Not list(…): once its verb is imported, `list` is a module of this package.
+    arguments = [*(sys.argv[1:] if argv is None else argv)]
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
     if not arguments or arguments[0] in ("-h", "--help"):
