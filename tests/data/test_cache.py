@@ -43,7 +43,8 @@ def content(folder: Path) -> dict[str, bytes]:
 def script(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, str(SCRIPT), str(folder), *arguments]
-    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, env=environment, stderr=pipe, stdout=pipe, text=True, start_new_session=True)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
@@ -190,7 +191,8 @@ def test_stopped_between_the_data_and_the_index(tmp_path: Path, monkeypatch: pyt
     assert content(tmp_path / "parts") == content(tmp_path / "whole")
 
 
-def test_killed_and_continued(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_killed_and_continued(tmp_path: Path, how: signal.Signals) -> None:
     prepare(FakeDataset(120), tmp_path / "whole", workers=1)
     killed = script(tmp_path / "parts", "--count", "120", "--seconds", "0.02", "--workers", "2")
     journal: list[Path] = []
@@ -199,7 +201,7 @@ def test_killed_and_continued(tmp_path: Path) -> None:
         time.sleep(0.02)
         journal = list((tmp_path / "parts").glob("*.journal"))
     children = psutil.Process(killed.pid).children(recursive=True)
-    killed.send_signal(signal.SIGKILL)
+    os.killpg(killed.pid, how) if how == signal.SIGINT else killed.send_signal(how)  # Ctrl-C reaches the group
     killed.communicate()
     assert journal, "it was killed before it had begun"
     assert journal[0].stat().st_size > 2000
@@ -212,6 +214,16 @@ def test_killed_and_continued(tmp_path: Path) -> None:
     prepare(dataset, tmp_path / "parts", workers=1)
     assert 0 < len(dataset.read_indices) < 120, "it continued"
     assert content(tmp_path / "parts") == content(tmp_path / "whole")
+
+
+def test_two_processes_prepare_the_same_folder(tmp_path: Path) -> None:
+    """As the ranks of a distributed run do: one reads, the other waits and opens."""
+    both = [script(tmp_path / "shared", "--seconds", "0.01") for _ in range(2)]
+    for process in both:
+        assert process.communicate(timeout=60)[1] == ""
+        assert process.returncode == 0
+    prepare(FakeDataset(), tmp_path / "whole")
+    assert content(tmp_path / "shared") == content(tmp_path / "whole")
 
 
 def test_full_disk_is_one_line_and_can_be_continued(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import sys
 import threading
 import zlib
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -127,7 +127,7 @@ def _read_chunk(indices: range, dtype: str) -> list[tuple[dict[str, Any], bytes]
 
 def _read_all(
     dataset: SkeletonDataset, indices: range, dtype: str, workers: int
-) -> Iterator[list[tuple[dict[str, Any], bytes]]]:
+) -> Generator[list[tuple[dict[str, Any], bytes]]]:
     """Chunks of clips in order."""
     chunks = [indices[start : start + CHUNK] for start in range(0, len(indices), CHUNK)]
     if workers <= 1:
@@ -326,14 +326,13 @@ def _prepare(
         remaining = range(done, total)
         if workers is None:
             workers = 1 if len(remaining) < _FEW else _cores()
-        rows: list[dict[str, Any]] = []
         with _progress(progress, dataset.name, total, done) as advance:
             _refuse_bad(folder, journal.rows, strict)
-            for results in _read_all(dataset, remaining, dtype, workers):
-                journal.write(results)
-                rows = [row for row, _ in results]
-                _refuse_bad(folder, rows, strict)
-                advance(len(rows))
+            with contextlib.closing(_read_all(dataset, remaining, dtype, workers)) as chunks:
+                for results in chunks:
+                    journal.write(results)
+                    _refuse_bad(folder, [row for row, _ in results], strict)
+                    advance(len(results))
         whole = True
     finally:
         journal.close(whole)

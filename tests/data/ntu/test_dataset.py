@@ -94,6 +94,15 @@ def test_any_tree(tree: Path) -> None:
     assert single.fingerprint()
 
 
+def test_one_frame(tmp_path: Path) -> None:
+    """Of two bodies in one frame the first stays: both are as short as ghosts."""
+    clip = read_recording(make(tmp_path, "S001C001P001R001A050", frames=1))
+    assert clip.joints.shape == (1, 2, 25, 3)
+    assert clip.meta["actors"] == 1
+    alone = read_recording(make(tmp_path, "S001C001P001R001A051", people=1, frames=1), "duplicate")
+    assert np.array_equal(alone.joints[:, 0], alone.joints[:, 1])
+
+
 def test_real_recordings(shared: Path) -> None:
     dataset = NTUTree(shared / "data" / "ntu")
     clips = {clip.id: clip for clip in (dataset.read(index) for index in range(len(dataset)))}
