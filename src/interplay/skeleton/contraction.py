@@ -154,6 +154,13 @@ class Pointwise(torch.autograd.Function):
         return d_x, d_weight, gradient.sum((0, 2), dtype=weight.dtype)
 
 
+def apply_linear(
+    x: Float[Tensor, "row channel place"], weight: Float[Tensor, "out channel"]
+) -> Float[Tensor, "row out place"]:
+    """W·x[b] without a bias."""
+    return torch.bmm(weight.to(x.dtype).expand(len(x), -1, -1), x)
+
+
 def apply_pointwise(
     x: Float[Tensor, "row channel place"], weight: Float[Tensor, "out channel"], bias: Float[Tensor, " out"]
 ) -> Float[Tensor, "row out place"]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+import math
 
 import torch
 from jaxtyping import Float
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from interplay.skeleton.block import MutualExcitationBlock
-from interplay.skeleton.contraction import aggregate_onto, apply_pointwise, working
+from interplay.skeleton.contraction import aggregate_onto, apply_linear
 from interplay.skeleton.graph_convolution import MutualExcitationGraphConvolution, PointwiseConvolution
 from interplay.skeleton.temporal_convolution import (
     MultiScaleTemporalConvolution,
@@ -46,17 +47,19 @@ class FoldedPointwise(nn.Module):
     def forward(self, x: Float[Tensor, "row channel joint time"]) -> Float[Tensor, "row out joint short"]:
         if self.stride > 1:
             x = x[..., :: self.stride]
-        return apply_pointwise(working(x).flatten(2), self.weight, self.bias).view(len(x), -1, *x.shape[2:])
+        return apply_linear(x.flatten(2), self.weight).add_(self.bias[:, None]).view(len(x), -1, *x.shape[2:])
 
 
 class FusedGraphConvolution(nn.Module):
-    """``ReLU(Σ_s F̃·A + residual)`` with the unit's batch norm folded into ω (κ) and into the residual."""
+    """``ReLU(Σ_s F̃·A + residual)`` with the unit's batch norm folded into ω (κ) and into the residual.
+
+    The biases of F̃ do not vary over time, so what they contribute, ``Σ_s bias_s·Σ_d A_s[d, e]``, is computed from Ṽ and
+    added to the residual that the product accumulates onto.
+    """
 
     shared_weight: Tensor
-    shared_bias: Tensor
     weight: Tensor
     bias: Tensor
-    factor: Tensor
     offset: Tensor
 
     def __init__(self, unit: MutualExcitationGraphConvolution) -> None:
@@ -65,32 +68,31 @@ class FusedGraphConvolution(nn.Module):
         omega, kappa, fusion = unit.feature.omega, unit.feature.kappa, unit.feature.fusion
         weight, bias = omega.weight.transpose(0, 1), omega.bias.T  # out subset in
         self.subsets = weight.shape[1]
+        gamma = bias.new_zeros(2, self.subsets) if fusion is None else fusion.per_entity()
+        shared_bias = gamma[:, None] * bias
         if kappa is not None:  # κ(ω(x)) is one product; the shared path keeps ω
             self.register_buffer("shared_weight", (weight * slope[:, None, None]).flatten(0, 1))
-            self.register_buffer("shared_bias", (bias * slope[:, None]).flatten())
             weight = torch.einsum("soc,csi->osi", kappa.weight, weight)
             bias = torch.einsum("soc,cs->os", kappa.weight, bias) + kappa.bias.T
         self.projected = kappa is not None
         self.register_buffer("weight", (weight * slope[:, None, None]).flatten(0, 1))
-        self.register_buffer("bias", (bias * slope[:, None]).flatten())
-        gamma = torch.zeros(2, self.subsets) if fusion is None else fusion.per_entity() / 2
-        self.gamma: list[list[float]] = gamma.tolist()
+        self.register_buffer("bias", (bias + shared_bias) * slope[:, None])  # entity out subset
+        self.gamma: list[list[float]] = (gamma / 2).tolist()
         self.topology = unit.topology
         self.transposed = unit.contraction == "second"
         self.residual = None if unit.residual is None else FoldedPointwise(unit.residual, shift)
-        self.register_buffer("offset", shift[:, None, None])
+        self.register_buffer("offset", shift)
 
     def features(
         self, x: Float[Tensor, "batch entity channel joint time"]
     ) -> Float[Tensor, "row out subset joint time"]:
-        """F̃ times the batch norm's slope."""
+        """F̃ times the batch norm's slope, without biases."""
         batch, entities, _, joints, time = x.shape
-        flat = x.flatten(3).flatten(0, 1)
-        made = apply_pointwise(flat, self.weight, self.bias).view(batch, entities, -1, self.subsets, joints, time)
+        made = apply_linear(x.flatten(3).flatten(0, 1), self.weight)
+        made = made.view(batch, entities, -1, self.subsets, joints, time)
         if any(any(row) for row in self.gamma):
             if self.projected:
-                both = x.sum(dim=1).flatten(2)
-                shared = apply_pointwise(both, self.shared_weight, 2 * self.shared_bias)
+                shared = apply_linear(x.sum(dim=1).flatten(2), self.shared_weight)
                 shared = shared.view(batch, -1, self.subsets, joints, time)
             else:
                 shared = made[:, 0] + made[:, 1]
@@ -99,12 +101,25 @@ class FusedGraphConvolution(nn.Module):
                     made[:, entity, :, s].add_(shared[:, :, s], alpha=gamma)
         return made.flatten(0, 1)
 
+    def steady(
+        self, maps: Float[Tensor, "row subset factor pair"], factor: Float[Tensor, "subset out factor"], entities: int
+    ) -> Float[Tensor, "row out joint 1"]:
+        """What the biases contribute to each channel and joint, plus the batch norm's offset."""
+        rows, _, _, pairs = maps.shape
+        joints = math.isqrt(pairs)
+        sums = maps.unflatten(3, (joints, joints)).sum(dim=3).flatten(1, 2)  # row, (subset, factor), joint
+        weight = (self.bias[:entities, :, :, None] * factor.transpose(0, 1)).flatten(2)  # entity out (subset, factor)
+        made = weight @ sums.view(rows // entities, entities, *sums.shape[1:])
+        if self.residual is None:
+            made = made + self.offset[:, None]
+        return made.flatten(0, 1)[..., None]
+
     def forward(self, x: Float[Tensor, "batch entity channel joint time"]) -> Float[Tensor, "row out joint time"]:
         pooled = x.mean(dim=-1, dtype=torch.promote_types(x.dtype, torch.float32))
         maps, factor = self.topology.factors(pooled, transposed=self.transposed)
-        x = working(x)
         flat = x.flatten(0, 1)
-        onto = flat + self.offset.to(flat.dtype) if self.residual is None else self.residual(flat)
+        steady = self.steady(maps, factor, x.shape[1]).to(x.dtype)
+        onto = flat + steady if self.residual is None else self.residual(flat).add_(steady)
         return aggregate_onto(onto, maps.to(x.dtype), factor, self.features(x)).relu_()
 
 
@@ -143,13 +158,13 @@ class FusedTemporalConvolution(nn.Module):
         self, x: Float[Tensor, "row channel joint time"], residual: Tensor | None
     ) -> Float[Tensor, "row channel joint short"]:
         width = self.width
-        entered = apply_pointwise(x.flatten(2), self.weight, self.bias).view(x.shape)
+        entered = apply_linear(x.flatten(2), self.weight).add_(self.bias[:, None]).view(x.shape)
         reduced = entered[:, : 3 * width].relu_()
         branches = [
             functional.conv2d(
                 reduced[:, i * width : (i + 1) * width],
-                self.taps[i].to(x.dtype),
-                self.taps_bias[i].to(x.dtype),
+                self.taps[i],
+                self.taps_bias[i],
                 stride=(1, self.stride),
                 padding=(0, 2 * dilation),
                 dilation=(1, dilation),
@@ -157,7 +172,7 @@ class FusedTemporalConvolution(nn.Module):
             for i, dilation in enumerate(self.dilations)
         ]
         highest = maximum_of_three(reduced[:, 2 * width :], self.stride)
-        highest = highest.mul_(self.slope.to(x.dtype)[:, None, None]).add_(self.shift.to(x.dtype)[:, None, None])
+        highest = highest.mul_(self.slope[:, None, None]).add_(self.shift[:, None, None])
         branches += [highest, entered[:, 3 * width :, :, :: self.stride]]
         if residual is None:
             return torch.cat(branches, dim=1).relu_()
@@ -205,6 +220,14 @@ class FusedBlock(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch entity channel joint time"]
     ) -> Float[Tensor, "batch entity out joint short"]:
-        residual = None if self.residual is None else self.residual(working(x).flatten(0, 1))
+        residual = None if self.residual is None else self.residual(x.flatten(0, 1))
         y: Tensor = self.temporal(self.convolution(x), residual)
         return y.reshape(*x.shape[:2], *y.shape[1:])
+
+    def in_precision(self, dtype: torch.dtype) -> FusedBlock:
+        """A copy for inputs of this type; what the topology is made of stays as it is."""
+        made = copy.deepcopy(self)
+        topology, bias, offset = (self.convolution.topology, self.convolution.bias, self.convolution.offset)
+        made.to(dtype)
+        made.convolution.topology, made.convolution.bias, made.convolution.offset = topology, bias, offset
+        return made

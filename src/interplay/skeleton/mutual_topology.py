@@ -89,7 +89,8 @@ class MutualTopologyExcitation(nn.Module):
     def static_adjacency(self) -> Float[Tensor, "subset joint joint"]:
         """A, with its columns normalised where that is asked for."""
         if self.normalise_columns:
-            return self.adjacency / (torch.linalg.vector_norm(self.adjacency, dim=1, keepdim=True) + 1e-4)
+            length: Tensor = torch.linalg.vector_norm(self.adjacency, dim=1, keepdim=True)
+            return self.adjacency / (length + 1e-4)
         return self.adjacency
 
     def common_maps(self, shared: Tensor) -> Float[Tensor, "batch 2 subset relation joint joint"]:

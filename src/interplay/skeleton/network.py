@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from interplay.graph.adjacency import Subsets, adjacency_subsets, block_diagonal
 from interplay.graph.layouts import SkeletonLayout, load_layout
 from interplay.skeleton.block import MutualExcitationBlock
+from interplay.skeleton.contraction import working
 from interplay.skeleton.early_fusion import EarlyFusion, fuse_entities
 from interplay.skeleton.fused import FusedBlock
 from interplay.skeleton.graph_convolution import (
@@ -238,10 +239,22 @@ class FusedNetwork(nn.Module):
         network = copy.deepcopy(network).eval()
         with torch.no_grad():
             self.blocks = nn.ModuleList(FusedBlock(block) for block in network.stack())
+        self._lower: dict[tuple[torch.dtype, torch.device], list[FusedBlock]] = {}
         network.blocks = nn.ModuleList()
         self.network = network
         self.chunk = chunk
         self.eval().requires_grad_(False)
+
+    def precision(self, dtype: torch.dtype) -> list[FusedBlock]:
+        """The blocks with weights of this type, made once."""
+        blocks = [block for block in self.blocks if isinstance(block, FusedBlock)]
+        weight = blocks[0].convolution.weight
+        if weight.dtype == dtype:
+            return blocks
+        key = (dtype, weight.device)
+        if key not in self._lower:
+            self._lower = {key: [block.in_precision(dtype) for block in blocks]}
+        return self._lower[key]
 
     def features(self, x: Float[Tensor, "batch channel time joint entity"]) -> Float[Tensor, "batch feature"]:
         """The pooled embedding in front of the linear layer."""
@@ -249,8 +262,8 @@ class FusedNetwork(nn.Module):
         made = []
         with torch.no_grad():
             for start in range(0, len(x), chunk):
-                y = self.network.start(x[start : start + chunk])
-                for block in self.blocks:
+                y = working(self.network.start(x[start : start + chunk]))
+                for block in self.precision(y.dtype):
                     y = block(y)
                 made.append(self.network.pool(y))
         return torch.cat(made) if len(made) != 1 else made[0]
