@@ -1,6 +1,6 @@
 """Code blocks of Markdown pages, and what holds them to the library.
 
-Directly above every ``bash`` and ``python`` block stands one of
+Directly above every ``bash``, ``sh`` and ``python`` block stands one of
 
 - ``<!-- test: run -->``: executed, in the order of the page, in a folder made for the page;
 - ``<!-- test: parse -->``: checked without running: arguments, recipe keys, imports and names;
@@ -21,7 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("README.md", "CONTRIBUTING.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")))
-EXECUTABLE = ("bash", "python")
+EXECUTABLE = ("bash", "sh", "python")
 _FENCE = re.compile(r"^```(?P<language>[\w+-]*)[^\n]*\n(?P<body>.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
 _MARK = re.compile(r"<!-- test: (.+?) -->\s*\Z")
 

@@ -121,16 +121,16 @@ class SkeletonData(pl.LightningDataModule):
         world: processes that train together.
 
     Attributes:
-        parts: part → row of each clip; training clips without a label are left out.
+        parts: part → row of each clip, none of them empty; training clips without a label are left out.
         steps: batches in an epoch. Clips that do not fill a batch are left out of it (other ones each epoch).
     """
 
     def __init__(self, cache: ClipCache, settings: TrainingInput, seed: int, world: int = 1) -> None:
         super().__init__()
         self.cache, self.settings, self.seed, self.world = cache, settings, seed, world
-        parts = {part: torch.as_tensor(rows, dtype=torch.int64) for part, rows in cache.parts().items()}
+        parts = {part: torch.as_tensor(rows, dtype=torch.int64) for part, rows in cache.parts().items() if len(rows)}
         for part in ("train", "test"):
-            if part not in parts or not len(parts[part]):
+            if part not in parts:
                 raise InterplayError(f"data set {cache.name}: found no {part} clips, expected some")
         self.labels = torch.as_tensor(cache.labels, dtype=torch.int64)
         train = parts["train"]

@@ -47,7 +47,7 @@ def prepare_clip(recogniser: SkeletonRecogniser, clip: SkeletonClip) -> tuple[Sk
         notes.append(f"joints mapped from {source.name} to {recogniser.layout.name}")
     if clip.entities == 1 or not clip.joints[:, 1].any():
         notes.append(f"one {recogniser.entity_names[0]} only: an answer about two rests on one")
-    if recogniser.domain == "playground" and clip.meta.get("source") != "playground":
+    if "playground" in recogniser.domain and clip.meta.get("source") != "playground":
         notes.append(
             "this model was trained on the simulated playground only; its answers on recordings are not to be relied "
             "on (train on recordings: interplay list recipes)"
