@@ -70,6 +70,8 @@ def test_links_lead_somewhere(page: str) -> None:
 def test_named_modules_files_and_tests_exist(page: str) -> None:
     """`interplay.module.name` can be imported; `src/…`, `tests/…`, `examples/…`, `benchmarks/…` are there."""
     for name in _CODE.findall(text_of(page)):
+        if "NAME" in name:  # stands for any name
+            continue
         if re.fullmatch(r"interplay(\.\w+)+", name):
             resolve(name)
         elif re.fullmatch(r"(src|tests|examples|benchmarks|docs)/[\w./-]+(::\w+)?", name):
