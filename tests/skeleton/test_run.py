@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -231,3 +233,43 @@ def test_switching_the_data_set_drops_its_settings_but_keeps_the_rest(tmp_path: 
     assert set(result["metrics"]["last"]) == {"validation", "test"}
     assert result["metrics"]["monitor"] == "validation_top1"
     assert len(Scores.load(tmp_path / "run" / "scores-unknown.npz")) > 0
+
+
+@pytest.mark.parametrize("write", [2, 4, 7])
+def test_a_disk_that_fills_up_is_one_line_and_the_run_can_be_resumed(
+    tmp_path: Path, tiny_recipe: Recipe, monkeypatch: pytest.MonkeyPatch, write: int
+) -> None:
+    from interplay.training import writing
+
+    calls: list[int] = []
+    flush = os.fsync
+
+    def fail(handle: int) -> None:
+        calls.append(handle)
+        if len(calls) > write:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        flush(handle)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(writing.os, "fsync", fail)
+        with pytest.raises(InterplayError, match=r"^cannot write .*: the disk is full$"):
+            train_recipe(tiny_recipe, tmp_path / "run", quiet=True)
+    assert not list(tmp_path.rglob("*.part"))
+    train_recipe(tiny_recipe, tmp_path / "run", resume=True, quiet=True)
+    train_recipe(tiny_recipe, tmp_path / "whole", quiet=True)
+    assert same(weights(tmp_path / "run"), weights(tmp_path / "whole"))
+
+
+def test_logs_that_cannot_be_written_are_one_line_too(
+    tmp_path: Path, tiny_recipe: Recipe, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from tensorboard.summary.writer.record_writer import RecordWriter
+
+    def fail(self: RecordWriter, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(RecordWriter, "write", fail)
+    tiny_recipe["training"]["tensorboard"] = True
+    with pytest.raises(InterplayError, match=r"^cannot write .*run: the disk is full$"):
+        train_recipe(tiny_recipe, tmp_path / "run", quiet=True)
+    assert "Traceback" not in capfd.readouterr().err

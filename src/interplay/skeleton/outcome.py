@@ -11,9 +11,11 @@ from typing import Any
 import lightning.pytorch as pl
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
 from interplay.data.datasets import SkeletonDataset
+from interplay.errors import InterplayError
 from interplay.evaluation.calibration import threshold_balanced, threshold_keeping
 from interplay.evaluation.classification import as_json, metrics
 from interplay.evaluation.scores import Scores
@@ -150,7 +152,10 @@ def _save(recogniser: SkeletonRecogniser, folder: Path) -> None:
     """Beside its place first, so that the model folder is whole whenever it is there."""
     temporary = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(temporary, ignore_errors=True)
-    recogniser.save_pretrained(temporary)
+    try:
+        recogniser.save_pretrained(temporary)
+    except SafetensorError as error:
+        raise InterplayError(f"cannot write {folder}: {error}") from None
     if folder.exists():
         shutil.rmtree(folder)
     temporary.replace(folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -117,7 +118,15 @@ def build_trainer(
 
 @contextmanager
 def quiet_lightning() -> Iterator[None]:
-    """Without Lightning's announcements (devices found, tips), which a run folder already records."""
+    """Without Lightning's announcements (devices found, tips), which a run folder already records, and without the
+    traceback that TensorBoard's writing thread prints on a full disk before it raises the error here, too."""
+    hook = threading.excepthook
+
+    def thread_failed(arguments: threading.ExceptHookArgs) -> None:
+        if not isinstance(arguments.exc_value, OSError):
+            hook(arguments)
+
+    threading.excepthook = thread_failed
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -129,5 +138,6 @@ def quiet_lightning() -> Iterator[None]:
             warnings.filterwarnings("ignore", message=".*LeafSpec.*deprecated", category=FutureWarning)
             yield
     finally:
+        threading.excepthook = hook
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
