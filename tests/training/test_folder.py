@@ -92,9 +92,12 @@ def test_a_read_only_place_is_one_line(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_the_first_process_is_told_by_its_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"):
+    for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK", "NODE_RANK"):
         monkeypatch.delenv(name, raising=False)
     assert is_first_process()
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    monkeypatch.setenv("NODE_RANK", "1")
+    assert not is_first_process()
     monkeypatch.setenv("SLURM_PROCID", "3")
     assert not is_first_process()
     monkeypatch.setenv("RANK", "0")

@@ -26,16 +26,16 @@ import yaml
 from interplay.errors import InterplayError
 from interplay.training.writing import clear_write_errors, write_whole
 
-UNBOUND = ("data.root", "input.workers", "input.cache", "training.devices", "training.nodes", "training.tensorboard")
+UNBOUND = ("data.root", "input.workers", "input.cache_folder", "training.devices", "training.nodes", "training.tensorboard")
 """Keys that may differ when a run is resumed: where things are and how many hands help, not what is computed."""
 
 
 def is_first_process() -> bool:
     """Whether this process writes the folder: the first of those that a launcher started, or the only one."""
-    for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"):
+    for name in ("RANK", "SLURM_PROCID"):
         if name in os.environ:
             return os.environ[name] == "0"
-    return True
+    return os.environ.get("LOCAL_RANK", "0") == os.environ.get("NODE_RANK", "0") == "0"
 
 
 def flat(recipe: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
