@@ -210,3 +210,17 @@ def test_two_processes_train_one_model(tmp_path: Path, recipe_file: Path) -> Non
     assert float(rows[-1]["test_loss"]) == pytest.approx(
         result["metrics"]["last"]["test"]["cross_entropy"]["value"], rel=1e-5
     )
+
+
+def test_interrupted_by_the_user_says_so_and_leaves_a_run_to_resume(tmp_path: Path, recipe_file: Path) -> None:
+    out = tmp_path / "run"
+    command = [*COMMAND, "train", str(recipe_file), "--training.epochs", "2000", "--quiet", "--out", str(out)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    while not _stamp(out) and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said == "interplay: interrupted\n"
+    assert not list(out.rglob("*.part"))
+    assert not (out / "result.json").exists()
