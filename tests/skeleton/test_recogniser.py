@@ -14,6 +14,9 @@ import torch
 import interplay
 from interplay import NONE_OF_THE_KNOWN
 from interplay.errors import InterplayError
+from interplay.graph.layouts import load_layout
+from interplay.skeleton.augmentation import mirrored
+from interplay.skeleton.recogniser import SkeletonRecogniser
 
 
 def test_save_and_load_answer_alike(recogniser, make_clip, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -172,3 +175,20 @@ def test_weights_of_another_model_are_refused(recogniser, tmp_path: Path, make_r
 def test_unknown_models_name_the_nearest() -> None:
     with pytest.raises(InterplayError, match="did you mean 'megcn-sbu'"):
         interplay.load("megcn-sb")
+
+
+def test_views_make_the_answer_symmetric(make_clip) -> None:  # type: ignore[no-untyped-def]
+    torch.manual_seed(0)
+    looking = SkeletonRecogniser(
+        networks=[{"streams": ["joint"], "model": {"channels": [16, 32, 64], "depth": [1, 1, 1]}}],
+        classes=["hug", "push"],
+        layout=load_layout("sbu15").to_dict(),
+        input={"window": 16, "views": ["entity_swap", "mirror"]},
+    ).eval()
+    clip = make_clip()
+    exchanged = replace(clip, joints=np.ascontiguousarray(clip.joints[:, ::-1]))
+    seen = replace(clip, joints=mirrored(torch.from_numpy(clip.joints)[None], looking.layout)[0].numpy())
+    answer = looking.probabilities([clip])
+    np.testing.assert_allclose(looking.probabilities([exchanged]), answer, atol=1e-5)
+    np.testing.assert_allclose(looking.probabilities([seen]), answer, atol=1e-5)
+    np.testing.assert_allclose(answer.sum(), 1.0, atol=1e-5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -57,7 +58,7 @@ def test_no_interval_is_shorter_than_asked_unless_alone(labels: list[int], short
     found = to_intervals(np.eye(3)[labels], None, shortest)
     assert found[0].start == 0
     assert found[-1].end == len(labels)
-    assert all(a.end == b.start and a.label != b.label for a, b in zip(found, found[1:], strict=False))
+    assert all(a.end == b.start and a.label != b.label for a, b in pairwise(found))
     assert len(found) == 1 or all(item.end - item.start >= shortest for item in found)
 
 

@@ -45,6 +45,18 @@ def mirrored(
     return flipped.flip(2) if layout.entity == "hand" else flipped
 
 
+def views(
+    clips: Float[Tensor, "batch time entity joint 3"], names: Sequence[str], layout: SkeletonLayout
+) -> list[Float[Tensor, "batch time entity joint 3"]]:
+    """The clips as they are, and in every combination of the named changes (``entity_swap``, ``mirror``)."""
+    made = [clips]
+    if "entity_swap" in names:
+        made += [each.flip(2) for each in made]
+    if "mirror" in names:
+        made += [mirrored(each, layout) for each in made]
+    return made
+
+
 def swap_entities(
     clips: Float[Tensor, "batch time entity joint 3"], chosen: Bool[Tensor, " batch"]
 ) -> Float[Tensor, "batch time entity joint 3"]:

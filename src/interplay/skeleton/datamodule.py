@@ -22,7 +22,7 @@ from torch import Tensor
 from interplay.data.cache import ClipCache, in_memory, prepare
 from interplay.data.datasets import SkeletonDataset
 from interplay.errors import InterplayError
-from interplay.skeleton.augmentation import DRAWS, Augmentation, augment, swap_entities
+from interplay.skeleton.augmentation import DRAWS, Augmentation, augment, swap_entities, views
 from interplay.skeleton.inputs import InputSettings, Stream, pad_clips
 from interplay.skeleton.transforms import MAXIMUM_ANGLE, centre, network_input
 from interplay.training.draws import epoch_order, epoch_uniforms
@@ -39,6 +39,8 @@ class TrainingInput(InputSettings):
     Args:
         streams: side by side on the channels; streams that are trained apart are runs of their own, fused by score.
         rotation: largest angle of the random rotation about each axis, radians; 0 switches it off.
+        shortest_crop: frames that a training crop has at least; None for the window, as in the paper's pipeline, which
+            leaves clips shorter than the window whole.
         entity_swap: probability that the two entities change places.
         mirror: probability that left and right change places.
         scale: largest relative change of size, s in 1 ± scale.
@@ -53,6 +55,7 @@ class TrainingInput(InputSettings):
 
     streams: Sequence[Stream] = ("joint",)
     rotation: float = MAXIMUM_ANGLE
+    shortest_crop: int | None = None
     entity_swap: float = 0.0
     mirror: float = 0.0
     scale: float = 0.0
@@ -74,6 +77,12 @@ class TrainingInput(InputSettings):
         for name in ("scale", "shear"):
             value = getattr(self, name)
             require(0 <= value < 1, f"input.{name}", value, "a share in [0, 1)")
+        require(
+            self.shortest_crop is None or self.shortest_crop >= 1,
+            "input.shortest_crop",
+            self.shortest_crop,
+            "frames ≥ 1",
+        )
         require(self.noise >= 0, "input.noise", self.noise, "a deviation ≥ 0")
         require(self.batch_size >= 1, "input.batch_size", self.batch_size, "at least 1")
         require(self.evaluation_batch >= 1, "input.evaluation_batch", self.evaluation_batch, "at least 1")
@@ -182,10 +191,10 @@ class SkeletonData(pl.LightningDataModule):
         return -(-len(self.parts[part]) // self.settings.evaluation_batch)
 
     def evaluation_batch(
-        self, part: str, number: int, device: torch.device | str = "cpu", rank: int = 0, world: int = 1
+        self, part: str, number: int, device: torch.device | str = "cpu", rank: int = 0, world: int = 1, look: int = 0
     ) -> Batch:
         """Batch ``number`` of a part, cropped in the middle and not augmented; this process's share of it, which may
-        be empty."""
+        be empty. ``look`` chooses among the views of the settings, 0 is the clips as they are."""
         size, settings = self.settings.evaluation_batch, self.settings
         rows = self.parts[part][number * size : (number + 1) * size][rank::world]
         labels = self.labels[rows].to(device)
@@ -193,6 +202,8 @@ class SkeletonData(pl.LightningDataModule):
             shape = (0, self.in_channels, settings.window, self.cache.layout.joint_count, 2)
             return Batch(torch.zeros(shape, device=device), labels, rows)
         clips, lengths = self._gather(rows, device)
+        if look:
+            clips = views(clips, settings.views, self.cache.layout)[look]
         return Batch(network_input(clips, lengths, settings, settings.streams, self.cache.layout), labels, rows)
 
     def training_batch(self, epoch: int, number: int, rank: int = 0, device: torch.device | str = "cpu") -> Batch:
@@ -202,14 +213,22 @@ class SkeletonData(pl.LightningDataModule):
         rows, draws = self.parts["train"][chosen], uniforms[chosen].to(device)
         settings = self.settings
         clips, lengths = self._gather(rows, device)
+        # Before centring: the entity that is first after the exchange gives the origin, as it does in testing.
+        clips = swap_entities(clips, draws[:, DRAWS - 1] < settings.entity_swap)
         if settings.center == "origin":
             clips = centre(clips, self.cache.layout)
         clips = clips * clips.new_tensor(settings.axes)
         seeds = (self.seed, epoch, rows.tolist())
         clips = augment(clips, settings.augmentation, draws[:, 5:], lengths, seeds, self.cache.layout)
-        clips = swap_entities(clips, draws[:, DRAWS - 1] < settings.entity_swap)
         x = network_input(
-            clips, lengths, self._form, settings.streams, self.cache.layout, draws[:, :5], settings.rotation
+            clips,
+            lengths,
+            self._form,
+            settings.streams,
+            self.cache.layout,
+            draws[:, :5],
+            settings.rotation,
+            settings.shortest_crop,
         )
         return Batch(x, self.labels[rows].to(device), rows)
 
@@ -229,9 +248,11 @@ class SkeletonData(pl.LightningDataModule):
         """Names of the clips in these rows."""
         return [self.cache.ids[row] for row in rows.tolist()]
 
-    def iterate(self, part: str, device: torch.device | str) -> Iterator[Batch]:
+    def iterate(self, part: str, device: torch.device | str) -> Iterator[list[Batch]]:
+        """Every batch of a part, in each of its views."""
+        looks = 2 ** len(self.settings.views)
         for number in range(self.batches(part)):
-            yield self.evaluation_batch(part, number, device)
+            yield [self.evaluation_batch(part, number, device, look=look) for look in range(looks)]
 
 
 _held: dict[str, ClipCache] = {}

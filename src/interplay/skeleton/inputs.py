@@ -18,6 +18,8 @@ from interplay.graph.layouts import SkeletonLayout
 
 STREAMS = ("joint", "bone", "motion", "bone_motion")
 Stream = Literal["joint", "bone", "motion", "bone_motion"]
+VIEWS = ("entity_swap", "mirror")
+View = Literal["entity_swap", "mirror"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,9 @@ class InputSettings:
             unit of its own.
         crop: share of the clip that testing looks at, in the middle.
         single_actor: what stands in the second slot when there is one entity: zeros, or its duplicate.
+        views: what a test clip is also looked at as, beside as it is: with its entities exchanged ("entity_swap"),
+            in a mirror ("mirror"), both; the probabilities are averaged. For classes that neither changes. The paper
+            uses none.
     """
 
     window: int = 64
@@ -39,12 +44,16 @@ class InputSettings:
     axes: tuple[float, float, float] = (1.0, 1.0, 1.0)
     crop: float = 0.95
     single_actor: Literal["zeros", "duplicate"] = "zeros"
+    views: Sequence[View] = ()
 
     def __post_init__(self) -> None:
         if self.window < 1:
             raise InterplayError(f"input.window: found {self.window}, expected at least 1 frame")
         if not 0 < self.crop <= 1:
             raise InterplayError(f"input.crop: found {self.crop}, expected a share in (0, 1]")
+        for view in self.views:
+            if view not in VIEWS:
+                raise InterplayError(f"input.views: found {view!r}, expected {' or '.join(VIEWS)}")
         if len(self.axes) != 3 or not all(math.isfinite(a) and a != 0 for a in self.axes):
             raise InterplayError(f"input.axes: found {self.axes}, expected three finite factors other than 0")
 
@@ -55,8 +64,13 @@ class InputSettings:
     def from_dict(cls, value: dict[str, Any]) -> InputSettings:
         known = {field.name for field in fields(cls)}
         if unknown := set(value) - known:
-            raise InterplayError(f"input settings: unknown key {sorted(unknown)[0]!r} (known: {', '.join(sorted(known))})")
-        return cls(**{key: tuple(item) if isinstance(item, list) else item for key, item in value.items()})
+            raise InterplayError(
+                f"input settings: unknown key {sorted(unknown)[0]!r} (known: {', '.join(sorted(known))})"
+            )
+        arguments: dict[str, Any] = {
+            key: tuple(item) if isinstance(item, list) else item for key, item in value.items()
+        }
+        return cls(**arguments)
 
 
 def two_entities(clip: SkeletonClip, single_actor: str) -> np.ndarray[Any, np.dtype[np.float32]]:

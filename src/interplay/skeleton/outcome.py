@@ -21,7 +21,7 @@ from interplay.evaluation.classification import as_json, metrics
 from interplay.evaluation.scores import Scores
 from interplay.skeleton.card import default_card
 from interplay.skeleton.datamodule import SkeletonData
-from interplay.skeleton.recogniser import SkeletonRecogniser
+from interplay.skeleton.recogniser import SkeletonRecogniser, average
 from interplay.skeleton.task import SkeletonTask
 from interplay.training.callbacks import RunRecord
 from interplay.training.environment import commit, versions
@@ -101,9 +101,9 @@ def score(network: nn.Module, module: SkeletonData, part: str, device: torch.dev
     """
     rows, logits = [], []
     with torch.inference_mode(), precision.forward_context():
-        for batch in module.iterate(part, device):
-            rows.append(batch.rows)
-            logits.append(network(batch.clips).float().cpu())
+        for looks in module.iterate(part, device):
+            rows.append(looks[0].rows)
+            logits.append(average([network(batch.clips) for batch in looks]).cpu())
     index = torch.cat(rows)
     labels = np.asarray(module.cache.labels[index.numpy()])
     return Scores(tuple(module.ids(index)), torch.cat(logits).numpy(), labels, module.cache.classes)

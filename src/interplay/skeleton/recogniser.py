@@ -26,6 +26,7 @@ from interplay.data.clips import SkeletonClip
 from interplay.errors import InterplayError
 from interplay.graph.layouts import SkeletonLayout
 from interplay.interactions import Prediction
+from interplay.skeleton.augmentation import views
 from interplay.skeleton.card import default_card
 from interplay.skeleton.inputs import InputSettings, check_clip, pad_clips
 from interplay.skeleton.network import MutualExcitationGCN
@@ -46,8 +47,9 @@ class SkeletonRecogniser(
 ):
     """One or more networks (one per stream set), their input settings, and the names of the classes.
 
-    With one network the scores are its logits; with several (joint, bone, motion … trained apart) they are the
-    logarithm of the mean of the networks' softmax probabilities.
+    With one network and one view of a clip the scores are its logits; with several networks (joint, bone, motion …
+    trained apart) or views (:class:`~interplay.skeleton.inputs.InputSettings`) they are the logarithm of the mean of
+    the softmax probabilities.
 
     Args:
         networks: per network ``{"streams": [...], "model": {constructor arguments of MutualExcitationGCN}}``.
@@ -113,22 +115,25 @@ class SkeletonRecogniser(
         self, clips: Sequence[SkeletonClip], streams: Sequence[str]
     ) -> Float[Tensor, "batch channel time joint 2"]:
         """The tensor that a network sees: cropped, resized, centred, streams stacked on channels."""
+        padded, lengths = self._padded(clips)
+        return network_input(padded, lengths, self.settings, streams, self.layout)
+
+    def _padded(self, clips: Sequence[SkeletonClip]) -> tuple[Tensor, Tensor]:
         for clip in clips:
             check_clip(clip, self.layout)
-        padded, lengths = pad_clips(clips, self.settings)
-        return network_input(padded, lengths, self.settings, streams, self.layout)
+        return pad_clips(clips, self.settings)
 
     def forward(self, clips: Sequence[SkeletonClip]) -> Float[Tensor, "batch class"]:
         """Logits of a batch of clips."""
         device = next(self.parameters()).device
+        padded, lengths = self._padded(clips)
+        looks = views(padded.to(device), self.settings.views, self.layout)
         outputs = [
-            network(self.inputs(clips, streams).to(device))
+            network(network_input(look, lengths.to(device), self.settings, streams, self.layout))
             for network, streams in zip(self.networks, self.streams, strict=True)
+            for look in looks
         ]
-        if len(outputs) == 1:
-            first: Tensor = outputs[0]
-            return first
-        return torch.stack([output.float().softmax(-1) for output in outputs]).mean(0).clamp_min(1e-12).log()
+        return average(outputs)
 
     @torch.inference_mode()
     def scores(self, clips: Iterable[SkeletonClip], batch_size: int = 32) -> Float[np.ndarray, "clip class"]:
@@ -227,6 +232,13 @@ class SkeletonRecogniser(
         except RuntimeError as error:
             raise InterplayError(f"{model_file}: does not fit its config.json: {error}") from None
         return model.to(map_location)
+
+
+def average(outputs: Sequence[Float[Tensor, "batch class"]]) -> Float[Tensor, "batch class"]:
+    """Logits of one output; of several, the logarithm of the mean of their softmax probabilities."""
+    if len(outputs) == 1:
+        return outputs[0].float()
+    return torch.stack([output.float().softmax(-1) for output in outputs]).mean(0).clamp_min(1e-12).log()
 
 
 def _arguments(model: dict[str, Any]) -> dict[str, Any]:

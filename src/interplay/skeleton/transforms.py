@@ -161,6 +161,7 @@ def network_input(
     layout: SkeletonLayout,
     draws: Float[Tensor, "batch 5"] | None = None,
     maximum_angle: float = MAXIMUM_ANGLE,
+    shortest: int | None = None,
 ) -> Float[Tensor, "batch channel time joint entity"]:
     """From zero-padded clips to the network's input: centre, scale the axes, crop, resize, rotate, derive streams.
 
@@ -173,6 +174,8 @@ def network_input(
         draws: None for testing: the crop in the middle, no rotation. For training, uniform draws in [0, 1) per clip:
             share and start of the crop, then the three angles, mapped to ±``maximum_angle`` radians.
         maximum_angle: of the training rotation.
+        shortest: frames that a training crop has at least, unless its clip is shorter; None for ``settings.window``,
+            as in the reference pipeline.
     """
     if settings.center == "origin":
         clips = centre(clips, layout)
@@ -181,7 +184,7 @@ def network_input(
     if draws is None:
         start, length = crop_bounds_test(lengths, settings.crop)
     else:
-        start, length = crop_bounds_train(lengths, settings.window, draws[:, 0], draws[:, 1])
+        start, length = crop_bounds_train(lengths, shortest or settings.window, draws[:, 0], draws[:, 1])
     clips = crop_resize(clips, start, length, settings.window)
     if draws is not None and maximum_angle > 0:
         clips = rotate(clips, rotation(((2 * draws[:, 2:] - 1) * maximum_angle).to(clips.dtype)))
