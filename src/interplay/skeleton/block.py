@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -29,7 +28,6 @@ class MutualExcitationBlock(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch entity channel joint time"]
     ) -> Float[Tensor, "batch entity out joint short"]:
-        batch_entity = x.shape[:2]
-        y: Tensor = self.temporal(self.convolution(x).flatten(0, 1))
-        y = torch.relu(y) if self.residual is None else torch.relu_(y + self.residual(x.flatten(0, 1)))
-        return y.reshape(*batch_entity, *y.shape[1:])
+        residual = None if self.residual is None else self.residual(x.flatten(0, 1))
+        y: Tensor = self.temporal(self.convolution(x).flatten(0, 1), residual)
+        return y.reshape(*x.shape[:2], *y.shape[1:])

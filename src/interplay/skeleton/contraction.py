@@ -1,8 +1,8 @@
-"""The two heavy products of a me-GC unit, with backward passes that neither copy nor keep what can be made again.
+"""The heavy product of a me-GC unit, with a backward pass that keeps neither the features nor the channel maps.
 
-Both are ordinary formulas (see the classes); they are written as autograd functions because the plain form keeps the
-V×V maps of every channel for the backward pass (more memory than the features from block 6 on) and builds per-sample
-weight gradients before summing them.
+It is an ordinary formula (see :class:`MutualAggregate`). Written as one autograd function it walks through the batch in
+chunks that stay in the cache, and makes F̃ and A again in the backward pass: in the plain form these two, S times as
+large as the features and V×V values for every channel, are most of a training step's memory and traffic.
 """
 
 from __future__ import annotations
@@ -13,24 +13,23 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-CHUNK_FLOATS = 1 << 21
-"""Size up to which channel maps are made at a time on a CPU, so that they are still in the cache when they are used."""
-ROWS = 8
-"""Per-row weight gradients of lower precision that are made before they are summed."""
+from interplay.skeleton.pointwise import add_weight_gradient, apply_linear
+
+CHUNK_FLOATS = 1 << 20
+"""Size of the features that are made at a time on a CPU."""
 
 
-def _chunk(maps: Tensor, out_channels: int) -> int:
-    """Rows (batch × entity) that are lifted at a time."""
-    if maps.device.type != "cpu":
-        return max(1, maps.shape[0])
-    per_row = out_channels * maps.shape[1] * maps.shape[-1]
-    return max(1, CHUNK_FLOATS // max(1, per_row))
+def chunk_size(x: Tensor, out: int) -> int:
+    """Clips at a time for inputs (batch, entity, channel, joint, time) that become ``out`` channels."""
+    if x.device.type != "cpu":
+        return max(1, x.shape[0])
+    return max(1, CHUNK_FLOATS // max(1, x.shape[1] * out * x.shape[3] * x.shape[4]))
 
 
 def lift_maps(
-    maps: Float[Tensor, "row subset relation pair"], weight: Float[Tensor, "subset out relation"]
+    maps: Float[Tensor, "row subset factor pair"], weight: Float[Tensor, "subset out factor"]
 ) -> Float[Tensor, "row out subset pair"]:
-    """``A[b,c,s,·] = Σ_k W[s,c,k]·Ṽ[b,s,k,·]``, written side by side so that (s, d) is one index."""
+    """``A[b,c,s,·] = Σ_k W[s,c,k]·Ṽ⁺[b,s,k,·]``, written side by side so that (s, d) is one index."""
     rows, subsets, _, pairs = maps.shape
     lifted = maps.new_empty(rows, weight.shape[1], subsets, pairs)
     for s in range(subsets):
@@ -38,150 +37,185 @@ def lift_maps(
     return lifted
 
 
-class LiftAndAggregate(torch.autograd.Function):
-    """``out[b,c,e,t] = Σ_s Σ_d A[b,c,s,d,e]·F̃[b,c,s,d,t]`` with ``A[b,c,s,·] = Σ_k W[s,c,k]·Ṽ[b,s,k,·]`` (Eq. 1).
+def shared_features(features: Tensor, x: Tensor, shared_weight: Tensor | None) -> Tensor:
+    """F_R + F_L without biases (batch, out·subset, joint·time)."""
+    if shared_weight is None:
+        return features[:, 0] + features[:, 1]
+    return apply_linear(x.sum(dim=1), shared_weight)
 
-    A is made for a few rows at a time and made again in the backward pass, from Ṽ, which has far fewer channels.
 
-    Shapes: Ṽ (rows, S, K, V·V), W (S, Cout, K), F̃ (rows, Cout, S, V, T) → (rows, Cout, V, T).
+def mutual_features(
+    x: Float[Tensor, "batch entity channel place"],
+    weight: Float[Tensor, "out_subset channel"],
+    shared_weight: Float[Tensor, "out_subset channel"] | None,
+    mix: Float[Tensor, "entity subset"] | None,
+) -> tuple[Float[Tensor, "batch entity out_subset place"], Float[Tensor, "batch out_subset place"] | None]:
+    """F̃ without biases, and what was mixed in: ``F̃_X = F_X + mix_X·(F_R + F_L)``."""
+    features = apply_linear(x.flatten(0, 1), weight).view(*x.shape[:2], -1, x.shape[3])
+    if mix is None:
+        return features, None
+    shared = shared_features(features, x, shared_weight)
+    grouped = (-1, mix.shape[1], x.shape[3])
+    factor = mix.to(x.dtype)[:, None, :, None]
+    features.view(*x.shape[:2], *grouped).addcmul_(shared.view(len(x), 1, *grouped), factor)
+    return features, shared
+
+
+class MutualAggregate(torch.autograd.Function):
+    """``out[b,m,c,e,t] = Σ_s Σ_d A[b,m,c,s,d,e]·F̃[b,m,c,s,d,t] + steady[b,m,c,e]`` (Eq. 1 with MFE and ξ inside).
+
+    ``A[b,m,c,s,·] = Σ_k factor[s,c,k]·maps[b,m,s,k,·]``;
+    ``F = W·x``, ``F̃_m = F_m + mix[m,s]·(F_0 + F_1)``, where the sum in brackets uses ``shared_weight`` if it is given.
+
+    Shapes: x (B, M, Cin, V, T), weight and shared_weight (Cout·S, Cin), mix (M, S), maps (B·M, S, K, V·V),
+    factor (S, Cout, K), steady (B·M, Cout, V) → (B·M, Cout, V, T).
     """
 
     @staticmethod
-    def forward(ctx: Any, maps: Tensor, weight: Tensor, features: Tensor) -> Tensor:
-        features = features.contiguous()
-        ctx.save_for_backward(maps, weight, features)
-        return aggregate(maps, weight, features)
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        shared_weight: Tensor | None,
+        mix: Tensor | None,
+        maps: Tensor,
+        factor: Tensor,
+        steady: Tensor,
+    ) -> Tensor:
+        x = x.contiguous()
+        ctx.save_for_backward(x, weight, shared_weight, mix, maps, factor)
+        return aggregate(x, weight, shared_weight, mix, maps, factor, steady)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        maps, weight, features = ctx.saved_tensors
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, shared_weight, mix, maps, factor = ctx.saved_tensors
         gradient = gradients[0].contiguous()
-        rows, channels, subsets, joints, time = features.shape
-        d_maps, d_features = torch.empty_like(maps), torch.empty_like(features)
-        d_weight = torch.zeros_like(weight)
-        low = weight.to(maps.dtype)
-        step = _chunk(maps, channels)
-        for start in range(0, rows, step):
-            part = slice(start, start + step)
-            inner = gradient[part].reshape(-1, joints, time)
-            count = len(inner)
-            lifted = lift_maps(maps[part], low).view(count, subsets * joints, joints)
-            part_features = features[part].reshape(count, subsets * joints, time)
-            torch.bmm(lifted, inner, out=d_features[part].view(count, subsets * joints, time))
-            d_lifted = torch.bmm(part_features, inner.transpose(1, 2), out=lifted)
-            d_lifted = d_lifted.view(-1, channels, subsets, joints * joints)
+        batch, entities, _, joints, time = x.shape
+        subsets, channels, _ = factor.shape
+        low = [None if w is None else w.to(x.dtype) for w in (weight, shared_weight, factor)]
+        low_weight, low_shared, low_factor = low
+        assert low_weight is not None
+        assert low_factor is not None
+        turned_weight = low_weight.T.contiguous()
+        turned_factor = low_factor.transpose(1, 2).contiguous()
+        d_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
+        d_weight, d_factor = torch.zeros_like(weight), torch.zeros_like(factor)
+        d_shared = None if shared_weight is None else torch.zeros_like(shared_weight)
+        d_mix = None if mix is None else torch.zeros_like(mix)
+        d_maps = torch.empty_like(maps)
+        step = chunk_size(x, len(weight))
+        for start in range(0, batch, step):
+            clips = slice(start, start + step)
+            rows = slice(start * entities, (start + step) * entities)
+            part = x[clips].flatten(3)
+            features, shared = mutual_features(part, low_weight, low_shared, mix)
+            inner = gradient[rows].view(-1, joints, time)
+            lifted = lift_maps(maps[rows], low_factor).view(-1, subsets * joints, joints)
+            d_features = torch.bmm(lifted, inner).view_as(features)
+            torch.bmm(features.view(-1, subsets * joints, time), inner.transpose(1, 2), out=lifted)
+            d_lifted = lifted.view(-1, channels, subsets, joints * joints)
             for s in range(subsets):
-                torch.bmm(low[s].T.expand(len(d_lifted), -1, -1), d_lifted[:, :, s], out=d_maps[part, s])
-                d_weight[s] += torch.bmm(d_lifted[:, :, s], maps[part, s].transpose(1, 2)).sum(0, dtype=weight.dtype)
-        return d_maps, d_weight, d_features
+                torch.bmm(turned_factor[s].expand(len(d_lifted), -1, -1), d_lifted[:, :, s], out=d_maps[rows][:, s])
+                add_weight_gradient(d_factor[s], d_lifted[:, :, s], maps[rows][:, s])
+            d_sum = None
+            if mix is not None and shared is not None and d_mix is not None:
+                grouped = (-1, channels, subsets, joints * time)
+                product = torch.mul(d_features, shared[:, None], out=features)
+                d_mix += product.sum(-1).view(-1, entities, channels, subsets).sum((0, 2), dtype=mix.dtype)
+                by_entity = d_features.view(-1, entities, *grouped[1:])
+                weights = mix.to(x.dtype)[:, None, :, None]
+                d_sum = (by_entity[:, 0] * weights[0]).addcmul_(by_entity[:, 1], weights[1]).view_as(shared)
+                if low_shared is None:
+                    d_features += d_sum[:, None]
+            flat, d_flat = part.flatten(0, 1), d_features.flatten(0, 1)
+            add_weight_gradient(d_weight, d_flat, flat)
+            d_part = None if d_x is None else d_x[clips].flatten(3)
+            if d_part is not None:
+                torch.bmm(turned_weight.expand(len(flat), -1, -1), d_flat, out=d_part.flatten(0, 1))
+            if d_shared is not None and d_sum is not None and low_shared is not None:
+                add_weight_gradient(d_shared, d_sum, part.sum(dim=1))
+                if d_part is not None:
+                    d_part += apply_linear(d_sum, low_shared.T)[:, None]
+        return d_x, d_weight, d_shared, d_mix, d_maps, d_factor, gradient.sum(-1)
 
 
 def aggregate(
-    maps: Float[Tensor, "row subset relation pair"],
-    weight: Float[Tensor, "subset out relation"],
-    features: Float[Tensor, "row out subset joint time"],
+    x: Float[Tensor, "batch entity channel joint time"],
+    weight: Float[Tensor, "out_subset channel"],
+    shared_weight: Float[Tensor, "out_subset channel"] | None,
+    mix: Float[Tensor, "entity subset"] | None,
+    maps: Float[Tensor, "row subset factor pair"],
+    factor: Float[Tensor, "subset out factor"],
+    steady: Float[Tensor, "row out joint"],
 ) -> Float[Tensor, "row out joint time"]:
-    """The forward formula of :class:`LiftAndAggregate`."""
-    rows, channels, subsets, joints, time = features.shape
+    """The forward formula of :class:`MutualAggregate`."""
+    batch, entities, _, joints, time = x.shape
+    subsets, channels, _ = factor.shape
     if torch.compiler.is_compiling():
-        lifted = torch.einsum("bskp,sck->bcsp", maps, weight.to(maps.dtype))
-        lifted = lifted.reshape(rows, channels, subsets * joints, joints)
-        return lifted.transpose(2, 3) @ features.reshape(rows, channels, subsets * joints, time)
-    return aggregate_onto(None, maps, weight, features)
-
-
-def aggregate_onto(
-    onto: Float[Tensor, "row out joint time"] | None,
-    maps: Float[Tensor, "row subset relation pair"],
-    weight: Float[Tensor, "subset out relation"],
-    features: Float[Tensor, "row out subset joint time"],
-) -> Float[Tensor, "row out joint time"]:
-    """The same without gradients, added to ``onto`` in place where that is given."""
-    rows, channels, subsets, joints, time = features.shape
-    weight = weight.to(maps.dtype)
-    out = features.new_empty(rows, channels, joints, time) if onto is None else onto
-    step = _chunk(maps, channels)
-    for start in range(0, rows, step):
-        part = slice(start, start + step)
-        lifted = lift_maps(maps[part], weight).view(-1, subsets * joints, joints).transpose(1, 2)
-        part_features = features[part].reshape(-1, subsets * joints, time)
-        part_out = out[part].view(-1, joints, time)
-        if onto is None:
-            torch.bmm(lifted, part_features, out=part_out)
-        else:
-            part_out.baddbmm_(lifted, part_features)
+        return _whole(x, weight, shared_weight, mix, maps, factor, steady)
+    weight, factor = weight.to(x.dtype), factor.to(x.dtype)
+    shared_weight = None if shared_weight is None else shared_weight.to(x.dtype)
+    out = x.new_empty(batch * entities, channels, joints, time)
+    step = chunk_size(x, len(weight))
+    for start in range(0, batch, step):
+        rows = slice(start * entities, (start + step) * entities)
+        features, _ = mutual_features(x[start : start + step].flatten(3), weight, shared_weight, mix)
+        lifted = lift_maps(maps[rows], factor).view(-1, subsets * joints, joints).transpose(1, 2)
+        part = out[rows]
+        torch.bmm(lifted, features.view(-1, subsets * joints, time), out=part.view(-1, joints, time))
+        part += steady[rows][..., None]
     return out
 
 
-def lift_and_aggregate(
-    maps: Float[Tensor, "row subset relation pair"],
-    weight: Float[Tensor, "subset out relation"],
+def _whole(
+    x: Tensor,
+    weight: Tensor,
+    shared_weight: Tensor | None,
+    mix: Tensor | None,
+    maps: Tensor,
+    factor: Tensor,
+    steady: Tensor,
+) -> Tensor:
+    """The same in operations that an exporter can follow."""
+    batch, entities, _, joints, time = x.shape
+    subsets, channels, _ = factor.shape
+    features = torch.einsum("oi,bmin->bmon", weight, x.flatten(3))
+    if mix is not None:
+        both = x.flatten(3).sum(dim=1)
+        shared = torch.einsum("oi,bin->bon", weight if shared_weight is None else shared_weight, both)
+        shared = shared.reshape(batch, 1, channels, subsets, joints * time)
+        features = features.reshape(batch, entities, channels, subsets, joints * time)
+        features = features + mix[:, None, :, None] * shared
+    lifted = torch.einsum("bskp,sck->bcsp", maps, factor).reshape(-1, channels, subsets * joints, joints)
+    made = lifted.transpose(2, 3) @ features.reshape(-1, channels, subsets * joints, time)
+    return made + steady[..., None]
+
+
+def mutual_aggregate(
+    x: Float[Tensor, "batch entity channel joint time"],
+    weight: Float[Tensor, "out_subset channel"],
+    shared_weight: Float[Tensor, "out_subset channel"] | None,
+    mix: Float[Tensor, "entity subset"] | None,
+    maps: Float[Tensor, "row subset factor pair"],
+    factor: Float[Tensor, "subset out factor"],
+    steady: Float[Tensor, "row out joint"],
+) -> Float[Tensor, "row out joint time"]:
+    """:class:`MutualAggregate`, with or without gradients, in the precision of x."""
+    maps, steady = maps.to(x.dtype), steady.to(x.dtype)
+    if torch.is_grad_enabled():
+        made: Tensor = MutualAggregate.apply(x, weight, shared_weight, mix, maps, factor, steady)
+        return made
+    return aggregate(x, weight, shared_weight, mix, maps, factor, steady)
+
+
+def aggregate_onto(
+    onto: Float[Tensor, "row out joint time"],
+    maps: Float[Tensor, "row subset factor pair"],
+    factor: Float[Tensor, "subset out factor"],
     features: Float[Tensor, "row out subset joint time"],
 ) -> Float[Tensor, "row out joint time"]:
-    """:class:`LiftAndAggregate`, with or without gradients."""
-    if torch.is_grad_enabled():
-        made: Tensor = LiftAndAggregate.apply(maps, weight, features)
-        return made
-    return aggregate(maps, weight, features)
-
-
-class Pointwise(torch.autograd.Function):
-    """``y[b] = W·x[b] + bias`` for all joints and frames of a row; the weight's gradient is summed while it is made.
-
-    Shapes: x (rows, Cin, N), W (Cout, Cin), bias (Cout) → (rows, Cout, N).
-    """
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        return apply_pointwise(x, weight, bias)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
-        x, weight = ctx.saved_tensors
-        gradient = gradients[0].contiguous()
-        d_x = None
-        if ctx.needs_input_grad[0]:
-            d_x = torch.bmm(weight.to(x.dtype).T.expand(len(x), -1, -1), gradient)
-        d_weight = torch.zeros_like(weight)
-        if x.dtype == weight.dtype:
-            for row, row_gradient in zip(x, gradient, strict=True):
-                d_weight.addmm_(row_gradient, row.T)
-        else:
-            for start in range(0, len(x), ROWS):  # summed in the weight's precision
-                part = slice(start, start + ROWS)
-                d_weight += torch.bmm(gradient[part], x[part].transpose(1, 2)).sum(0, dtype=weight.dtype)
-        return d_x, d_weight, gradient.sum((0, 2), dtype=weight.dtype)
-
-
-def apply_linear(
-    x: Float[Tensor, "row channel place"], weight: Float[Tensor, "out channel"]
-) -> Float[Tensor, "row out place"]:
-    """W·x[b] without a bias."""
-    return torch.bmm(weight.to(x.dtype).expand(len(x), -1, -1), x)
-
-
-def apply_pointwise(
-    x: Float[Tensor, "row channel place"], weight: Float[Tensor, "out channel"], bias: Float[Tensor, " out"]
-) -> Float[Tensor, "row out place"]:
-    """The forward formula of :class:`Pointwise`, in the precision of x."""
-    return torch.baddbmm(bias.to(x.dtype)[:, None], weight.to(x.dtype).expand(len(x), -1, -1), x)
-
-
-def pointwise(
-    x: Float[Tensor, "row channel *place"], weight: Float[Tensor, "out channel"], bias: Float[Tensor, " out"]
-) -> Float[Tensor, "row out *place"]:
-    """A 1×1 convolution; see :class:`Pointwise`. Under autocast in its lower precision."""
-    flat = working(x).flatten(2)
-    if torch.is_grad_enabled():
-        y: Tensor = Pointwise.apply(flat, weight, bias)
-    else:
-        y = apply_pointwise(flat, weight, bias)
-    return y.view(len(x), -1, *x.shape[2:])
-
-
-def working(x: Tensor) -> Tensor:
-    """x in autocast's precision where autocast is on."""
-    if torch.is_autocast_enabled(x.device.type):
-        return x.to(torch.get_autocast_dtype(x.device.type))
-    return x
+    """``onto += Σ_s Σ_d A·F̃`` in place, for inference."""
+    _, _, subsets, joints, time = features.shape
+    lifted = lift_maps(maps, factor.to(maps.dtype)).view(-1, subsets * joints, joints).transpose(1, 2)
+    onto.view(-1, joints, time).baddbmm_(lifted, features.reshape(-1, subsets * joints, time))
+    return onto

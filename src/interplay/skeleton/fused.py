@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import copy
-import math
 
 import torch
 from jaxtyping import Float
@@ -14,8 +13,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from interplay.skeleton.block import MutualExcitationBlock
-from interplay.skeleton.contraction import aggregate_onto, apply_linear
-from interplay.skeleton.graph_convolution import MutualExcitationGraphConvolution, PointwiseConvolution
+from interplay.skeleton.contraction import aggregate_onto
+from interplay.skeleton.graph_convolution import (
+    MutualExcitationGraphConvolution,
+    PointwiseConvolution,
+    steady_part,
+)
+from interplay.skeleton.pointwise import apply_linear
 from interplay.skeleton.temporal_convolution import (
     MultiScaleTemporalConvolution,
     SingleTemporalConvolution,
@@ -65,19 +69,15 @@ class FusedGraphConvolution(nn.Module):
     def __init__(self, unit: MutualExcitationGraphConvolution) -> None:
         super().__init__()
         slope, shift = batch_norm_line(unit.bn)
-        omega, kappa, fusion = unit.feature.omega, unit.feature.kappa, unit.feature.fusion
-        weight, bias = omega.weight.transpose(0, 1), omega.bias.T  # out subset in
-        self.subsets = weight.shape[1]
-        gamma = bias.new_zeros(2, self.subsets) if fusion is None else fusion.per_entity()
-        shared_bias = gamma[:, None] * bias
-        if kappa is not None:  # κ(ω(x)) is one product; the shared path keeps ω
-            self.register_buffer("shared_weight", (weight * slope[:, None, None]).flatten(0, 1))
-            weight = torch.einsum("soc,csi->osi", kappa.weight, weight)
-            bias = torch.einsum("soc,cs->os", kappa.weight, bias) + kappa.bias.T
-        self.projected = kappa is not None
-        self.register_buffer("weight", (weight * slope[:, None, None]).flatten(0, 1))
-        self.register_buffer("bias", (bias + shared_bias) * slope[:, None])  # entity out subset
-        self.gamma: list[list[float]] = (gamma / 2).tolist()
+        made = unit.feature.factors()
+        self.subsets = made.bias.shape[2]
+        repeated = slope.repeat_interleave(self.subsets)[:, None]
+        self.projected = made.shared_weight is not None
+        if made.shared_weight is not None:
+            self.register_buffer("shared_weight", made.shared_weight * repeated)
+        self.register_buffer("weight", made.weight * repeated)
+        self.register_buffer("bias", made.bias * slope[:, None])  # entity out subset
+        self.mix: list[list[float]] = [] if made.mix is None else made.mix.tolist()
         self.topology = unit.topology
         self.transposed = unit.contraction == "second"
         self.residual = None if unit.residual is None else FoldedPointwise(unit.residual, shift)
@@ -90,35 +90,25 @@ class FusedGraphConvolution(nn.Module):
         batch, entities, _, joints, time = x.shape
         made = apply_linear(x.flatten(3).flatten(0, 1), self.weight)
         made = made.view(batch, entities, -1, self.subsets, joints, time)
-        if any(any(row) for row in self.gamma):
+        if any(any(row) for row in self.mix):
             if self.projected:
                 shared = apply_linear(x.sum(dim=1).flatten(2), self.shared_weight)
                 shared = shared.view(batch, -1, self.subsets, joints, time)
             else:
                 shared = made[:, 0] + made[:, 1]
-            for entity, row in enumerate(self.gamma):
-                for s, gamma in enumerate(row):
-                    made[:, entity, :, s].add_(shared[:, :, s], alpha=gamma)
+            for entity, row in enumerate(self.mix):
+                for s, share in enumerate(row):
+                    made[:, entity, :, s].add_(shared[:, :, s], alpha=share)
         return made.flatten(0, 1)
-
-    def steady(
-        self, maps: Float[Tensor, "row subset factor pair"], factor: Float[Tensor, "subset out factor"], entities: int
-    ) -> Float[Tensor, "row out joint 1"]:
-        """What the biases contribute to each channel and joint, plus the batch norm's offset."""
-        rows, _, _, pairs = maps.shape
-        joints = math.isqrt(pairs)
-        sums = maps.unflatten(3, (joints, joints)).sum(dim=3).flatten(1, 2)  # row, (subset, factor), joint
-        weight = (self.bias[:entities, :, :, None] * factor.transpose(0, 1)).flatten(2)  # entity out (subset, factor)
-        made = weight @ sums.view(rows // entities, entities, *sums.shape[1:])
-        if self.residual is None:
-            made = made + self.offset[:, None]
-        return made.flatten(0, 1)[..., None]
 
     def forward(self, x: Float[Tensor, "batch entity channel joint time"]) -> Float[Tensor, "row out joint time"]:
         pooled = x.mean(dim=-1, dtype=torch.promote_types(x.dtype, torch.float32))
         maps, factor = self.topology.factors(pooled, transposed=self.transposed)
         flat = x.flatten(0, 1)
-        steady = self.steady(maps, factor, x.shape[1]).to(x.dtype)
+        steady = steady_part(self.bias, maps, factor, x.shape[1])
+        if self.residual is None:
+            steady = steady + self.offset[:, None]
+        steady = steady.to(x.dtype)[..., None]
         onto = flat + steady if self.residual is None else self.residual(flat).add_(steady)
         return aggregate_onto(onto, maps.to(x.dtype), factor, self.features(x)).relu_()
 
@@ -184,22 +174,23 @@ class FusedTemporalConvolution(nn.Module):
 
 
 class FoldedSingle(nn.Module):
-    """The 5-tap convolution with its batch norm inside, or nothing, added onto the residual."""
+    """The 5-tap convolution with its batch norm inside, added onto the residual."""
 
-    def __init__(self, temporal: nn.Module) -> None:
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, temporal: SingleTemporalConvolution) -> None:
         super().__init__()
-        self.temporal = copy.deepcopy(temporal)
-        if isinstance(temporal, SingleTemporalConvolution):
-            slope, shift = batch_norm_line(temporal.bn)
-            self.temporal.weight.data = temporal.weight * slope[:, None, None, None]
-            self.temporal.bias.data = temporal.bias * slope + shift
-            self.temporal.bn = nn.Identity()
+        slope, shift = batch_norm_line(temporal.bn)
+        self.stride = temporal.stride
+        self.register_buffer("weight", temporal.weight * slope[:, None, None, None])
+        self.register_buffer("bias", temporal.bias * slope + shift)
 
     def forward(
         self, x: Float[Tensor, "row channel joint time"], residual: Tensor | None
     ) -> Float[Tensor, "row channel joint short"]:
-        y: Tensor = self.temporal(x)
-        return torch.relu(y if residual is None else y + residual)
+        y = functional.conv2d(x, self.weight, self.bias, stride=(1, self.stride), padding=(0, 2))
+        return (y if residual is None else y.add_(residual)).relu_()
 
 
 class FusedBlock(nn.Module):
@@ -212,8 +203,10 @@ class FusedBlock(nn.Module):
         self.temporal: nn.Module
         if isinstance(temporal, MultiScaleTemporalConvolution):
             self.temporal = FusedTemporalConvolution(temporal)
-        else:
+        elif isinstance(temporal, SingleTemporalConvolution):
             self.temporal = FoldedSingle(temporal)
+        else:
+            self.temporal = copy.deepcopy(temporal)
         residual = block.residual
         self.residual = FoldedPointwise(residual) if isinstance(residual, PointwiseConvolution) else residual
 

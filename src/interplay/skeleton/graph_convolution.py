@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from interplay.skeleton.contraction import lift_and_aggregate, pointwise
+from interplay.skeleton.contraction import mutual_aggregate
 from interplay.skeleton.mutual_feature import MutualFeatureExcitation, kaiming_fan_out
 from interplay.skeleton.mutual_topology import MutualTopologyExcitation
+from interplay.skeleton.normalisation import normalise
+from interplay.skeleton.pointwise import Fork, pointwise, working
 
 Contraction = Literal["first", "second"]
 
@@ -32,8 +35,7 @@ class PointwiseConvolution(nn.Module):
     def forward(self, x: Float[Tensor, "batch channel joint time"]) -> Float[Tensor, "batch out joint short"]:
         if self.stride > 1:
             x = x[..., :: self.stride].contiguous()
-        y: Tensor = self.bn(pointwise(x, self.weight[:, :, 0, 0], self.bias))
-        return y
+        return normalise(self.bn, *pointwise(x, self.weight[:, :, 0, 0]), before=self.bias)
 
 
 class MutualExcitationGraphConvolution(nn.Module):
@@ -68,21 +70,49 @@ class MutualExcitationGraphConvolution(nn.Module):
         nn.init.constant_(self.bn.weight, 1e-6)
         self.residual = PointwiseConvolution(in_channels, out_channels) if in_channels != out_channels else None
 
-    def aggregate(
-        self, x: Float[Tensor, "batch entity channel joint time"]
-    ) -> Float[Tensor, "batch entity out joint time"]:
+    def aggregate(self, x: Float[Tensor, "batch entity channel joint time"]) -> Float[Tensor, "row out joint time"]:
         """The sum over subsets before batch norm."""
-        pooled = x.mean(dim=-1, dtype=torch.promote_types(x.dtype, torch.float32))
-        maps, weight = self.topology.factors(pooled, transposed=self.contraction == "second")
-        features = self.feature(x)
-        y = lift_and_aggregate(maps.to(features.dtype), weight, features.flatten(0, 1))
-        return y.reshape(*x.shape[:2], *y.shape[1:])
+        return self.products(x, x.mean(dim=-1, dtype=torch.promote_types(x.dtype, torch.float32)))
+
+    def products(
+        self,
+        x: Float[Tensor, "batch entity channel joint time"],
+        pooled: Float[Tensor, "batch entity channel joint"],
+    ) -> Float[Tensor, "row out joint time"]:
+        """:meth:`aggregate` where the mean over time is known."""
+        maps, factor = self.topology.factors(pooled, transposed=self.contraction == "second")
+        made = self.feature.factors()
+        steady = steady_part(made.bias, maps, factor, x.shape[1])
+        return mutual_aggregate(working(x), made.weight, made.shared_weight, made.mix, maps, factor, steady)
 
     def forward(
         self, x: Float[Tensor, "batch entity channel joint time"]
     ) -> Float[Tensor, "batch entity out joint time"]:
-        batch, entities = x.shape[:2]
-        y = self.bn(self.aggregate(x).flatten(0, 1))
-        flat = x.flatten(0, 1)
-        y = torch.relu(y + (flat if self.residual is None else self.residual(flat)))
-        return y.reshape(batch, entities, *y.shape[1:])
+        if torch.is_grad_enabled() and x.requires_grad and not torch.compiler.is_compiling():
+            x, beside, pooled = Fork.apply(x)
+            made = self.products(x, pooled)
+        else:
+            beside, made = x, self.aggregate(x)
+        flat = beside.flatten(0, 1)
+        residual = flat if self.residual is None else self.residual(flat)
+        y = normalise(self.bn, made, residual=residual, relu=True)
+        return y.view(*x.shape[:2], *y.shape[1:])
+
+
+def steady_part(
+    bias: Float[Tensor, "some_entity out subset"],
+    maps: Float[Tensor, "row subset factor pair"],
+    factor: Float[Tensor, "subset out factor"],
+    entities: int,
+) -> Float[Tensor, "row out joint"]:
+    """What the biases of F̃ contribute to Eq. 1: ``Σ_s bias_s·Σ_d A_s[d, e]``, the same in all frames.
+
+    So the biases need no pass over F̃; the sums over d are taken from Ṽ⁺, which has far fewer channels than A.
+    """
+    rows, _, _, pairs = maps.shape
+    joints = math.isqrt(pairs)
+    with torch.autocast(maps.device.type, enabled=False):
+        sums = maps.view(*maps.shape[:3], joints, joints).sum(dim=3).flatten(1, 2)  # row, (subset, factor), joint
+        weight = (bias[..., None] * factor.transpose(0, 1)).flatten(2)  # entity, out, (subset, factor)
+        made = weight @ sums.view(rows // entities, entities, *sums.shape[1:])
+        return made.flatten(0, 1)

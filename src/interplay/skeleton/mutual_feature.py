@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
-from interplay.skeleton.contraction import pointwise
 from interplay.skeleton.feature_fusion import FeatureFusionBlock
 from interplay.skeleton.feature_generation import SubsetConvolution
 
@@ -28,7 +27,7 @@ class MutualFeatureExcitation(nn.Module):
         gamma_init: γ at the start.
         projection: κ on the individual branch.
 
-    Shapes: X (B, M, Cin, V, T) → F̃ (B, M, Cout, S, V, T).
+    Shapes: X (B, M, Cin, V, T) → F̃ (B, M, Cout, S, V, T), which the unit makes a few clips at a time.
     """
 
     def __init__(
@@ -47,22 +46,32 @@ class MutualFeatureExcitation(nn.Module):
         self.kappa = SubsetConvolution(subsets, out_channels, out_channels) if mutual and projection else None
         self.fusion = FeatureFusionBlock(subsets, tie_entities, gamma_init) if mutual else None
 
-    def forward(
-        self, x: Float[Tensor, "batch entity channel joint time"]
-    ) -> Float[Tensor, "batch entity out subset joint time"]:
-        batch_entity = x.shape[:2]
-        # rows of the weight in the order (out, subset): the joints of all subsets lie side by side for Eq. 1
-        weight, bias = self.omega.weight.transpose(0, 1), self.omega.bias.T
-        features = pointwise(x.flatten(0, 1), weight.flatten(0, 1), bias.flatten())
-        features = features.reshape(*batch_entity, *bias.shape, *x.shape[3:])
+    def factors(self) -> MutualFeatureFactors:
+        """F̃ as a product that is never written down; see ``contraction.MutualAggregate``."""
+        weight, bias = self.omega.weight.transpose(0, 1), self.omega.bias.T  # out subset in
         if self.fusion is None:
-            return features
-        gamma = self.fusion.per_entity().to(features.dtype)[:, None, :, None, None]
-        shared = features.sum(dim=1, keepdim=True)
-        if self.kappa is not None:
-            features = torch.einsum("bmcsvt,soc->bmosvt", features, self.kappa.weight)
-            features = features + self.kappa.bias.T[..., None, None].to(features.dtype)
-        return torch.addcmul(features, 0.5 * gamma, shared)
+            return MutualFeatureFactors(weight.flatten(0, 1), None, None, bias[None])
+        gamma = self.fusion.per_entity()
+        shared_bias = gamma[:, None] * bias
+        if self.kappa is None:
+            return MutualFeatureFactors(weight.flatten(0, 1), None, gamma / 2, bias + shared_bias)
+        composed = torch.einsum("soc,csi->osi", self.kappa.weight, weight)  # κ after ω is one product
+        bias = torch.einsum("soc,cs->os", self.kappa.weight, bias) + self.kappa.bias.T
+        return MutualFeatureFactors(composed.flatten(0, 1), weight.flatten(0, 1), gamma / 2, bias + shared_bias)
+
+
+@dataclass(frozen=True)
+class MutualFeatureFactors:
+    """``F̃_m = W·x_m + mix_m·W'·(x_0 + x_1) + bias_m``; rows of the weights in the order (out, subset).
+
+    ``shared_weight`` W' is None where it equals W; ``mix`` (entity, subset) is None without mutual excitation;
+    ``bias`` is (entity or 1, out, subset).
+    """
+
+    weight: Tensor
+    shared_weight: Tensor | None
+    mix: Tensor | None
+    bias: Tensor
 
 
 def kaiming_fan_out(weight: Tensor) -> None:

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from interplay.graph.adjacency import Subsets, adjacency_subsets, block_diagonal
 from interplay.graph.layouts import SkeletonLayout, load_layout
 from interplay.skeleton.block import MutualExcitationBlock
-from interplay.skeleton.contraction import working
 from interplay.skeleton.early_fusion import EarlyFusion, fuse_entities
 from interplay.skeleton.fused import FusedBlock
 from interplay.skeleton.graph_convolution import (
@@ -25,6 +24,7 @@ from interplay.skeleton.graph_convolution import (
 from interplay.skeleton.input_norm import InputNorm
 from interplay.skeleton.mutual_feature import MutualFeatureExcitation
 from interplay.skeleton.mutual_topology import AlphaOn, Mutual, MutualTopologyExcitation, Topology
+from interplay.skeleton.pointwise import working
 from interplay.skeleton.temporal_convolution import TemporalKind, temporal_convolution
 
 ENTITIES = 2

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from interplay.skeleton.contraction import pointwise
 from interplay.skeleton.mutual_feature import kaiming_fan_out
+from interplay.skeleton.normalisation import normalise
+from interplay.skeleton.pointwise import pointwise
 
 TemporalKind = Literal["multiscale", "single", "none"]
 
@@ -55,35 +56,74 @@ class MultiScaleTemporalConvolution(nn.Module):
         nn.init.normal_(self.reduce_bn.weight, 1.0, 0.02)
         nn.init.normal_(self.bn.weight, 1.0, 0.02)
 
-    def forward(self, x: Float[Tensor, "batch channel joint time"]) -> Float[Tensor, "batch channel joint short"]:
-        weight = torch.cat((self.reduce_weight.flatten(0, 1), self.pointwise_weight))
-        entered = pointwise(x, weight, torch.cat((self.reduce_bias, self.pointwise_bias)))
+    def forward(
+        self, x: Float[Tensor, "batch channel joint time"], residual: Tensor | None
+    ) -> Float[Tensor, "batch channel joint short"]:
+        """``ReLU(TC(x) + residual)``."""
         width = self.width
-        reduced = torch.relu_(self.reduce_bn(entered[:, : 3 * width]))
+        reduced, fourth = pointwise(x, self.reduce_weight.flatten(0, 1), self.pointwise_weight)
+        reduced = normalise(self.reduce_bn, reduced, before=self.reduce_bias, relu=True)
+        first, second, third = reduced.split_with_sizes([width] * 3, dim=1)
         branches = [
             functional.conv2d(
-                reduced[:, i * width : (i + 1) * width],
+                branch,
                 self.taps_weight[i][:, :, None],
-                self.taps_bias[i],
                 stride=(1, self.stride),
                 padding=(0, 2 * dilation),
                 dilation=(1, dilation),
             )
-            for i, dilation in enumerate(self.dilations)
+            for i, (branch, dilation) in enumerate(zip((first, second), self.dilations, strict=True))
         ]
-        branches.append(maximum_of_three(reduced[:, 2 * width :], self.stride))
-        branches.append(entered[:, 3 * width :, :, :: self.stride])
-        y: Tensor = self.bn(torch.cat(branches, dim=1))
+        branches.append(maximum_of_three(third, self.stride))
+        branches.append(fourth[..., :: self.stride])
+        none = torch.zeros_like(self.pointwise_bias)
+        before = torch.cat((self.taps_bias.flatten(), none, self.pointwise_bias))
+        return normalise(self.bn, torch.cat(branches, dim=1), before=before, residual=residual, relu=True)
+
+
+class MaximumOfThree(torch.autograd.Function):
+    """Forward of :func:`maximum_of_three`; the gradient goes to one of the highest frames."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, stride: int) -> Tensor:
+        padded = functional.pad(x, (1, 1))
+        middle, before, after = padded[..., 1:-1:stride], padded[..., :-2:stride], padded[..., 2::stride]
+        y = torch.maximum(torch.maximum(middle, before), after)
+        ctx.stride = stride
+        ctx.save_for_backward(middle >= y, before >= y)
+        ctx.length = x.shape[-1]
         return y
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        from_middle, from_before = ctx.saved_tensors
+        gradient, stride = gradients[0], ctx.stride
+        to_middle = gradient * from_middle
+        rest = gradient - to_middle
+        to_before = rest * from_before
+        to_after = rest.sub_(to_before)
+        if stride == 1:
+            made = to_middle
+        else:
+            made = gradient.new_zeros(*gradient.shape[:-1], ctx.length)
+            made[..., ::stride] = to_middle
+        count = made[..., stride - 1 : -1 : stride].shape[-1]
+        made[..., stride - 1 : -1 : stride] += to_before[..., 1 : 1 + count]
+        count = made[..., 1::stride].shape[-1]
+        made[..., 1::stride] += to_after[..., :count]
+        return made, None
 
 
 def maximum_of_three(
     x: Float[Tensor, "batch channel joint time"], stride: int
 ) -> Float[Tensor, "batch channel joint short"]:
     """Maximum of each frame and its two neighbours; x must not be negative (zeros stand in for the missing ones)."""
-    x = functional.pad(x, (1, 1))
-    middle = torch.maximum(x[..., 1:-1:stride], x[..., :-2:stride])
-    return torch.maximum(middle, x[..., 2::stride])
+    if torch.is_grad_enabled() and x.requires_grad:
+        y: Tensor = MaximumOfThree.apply(x, stride)
+        return y
+    padded = functional.pad(x, (1, 1))
+    middle = torch.maximum(padded[..., 1:-1:stride], padded[..., :-2:stride])
+    return torch.maximum(middle, padded[..., 2::stride])
 
 
 class SingleTemporalConvolution(nn.Module):
@@ -100,9 +140,12 @@ class SingleTemporalConvolution(nn.Module):
         self.bn = nn.BatchNorm2d(channels)
         kaiming_fan_out(self.weight)
 
-    def forward(self, x: Float[Tensor, "batch channel joint time"]) -> Float[Tensor, "batch channel joint short"]:
-        y: Tensor = self.bn(functional.conv2d(x, self.weight, self.bias, stride=(1, self.stride), padding=(0, 2)))
-        return y
+    def forward(
+        self, x: Float[Tensor, "batch channel joint time"], residual: Tensor | None
+    ) -> Float[Tensor, "batch channel joint short"]:
+        """``ReLU(TC(x) + residual)``."""
+        y = functional.conv2d(x, self.weight, stride=(1, self.stride), padding=(0, 2))
+        return normalise(self.bn, y, before=self.bias, residual=residual, relu=True)
 
 
 class NoTemporalConvolution(nn.Module):
@@ -115,10 +158,13 @@ class NoTemporalConvolution(nn.Module):
         super().__init__()
         self.stride = stride
 
-    def forward(self, x: Float[Tensor, "batch channel joint time"]) -> Float[Tensor, "batch channel joint short"]:
-        if self.stride == 1:
-            return x
-        return functional.avg_pool2d(x, (1, self.stride), ceil_mode=True)
+    def forward(
+        self, x: Float[Tensor, "batch channel joint time"], residual: Tensor | None
+    ) -> Float[Tensor, "batch channel joint short"]:
+        """``ReLU(TC(x) + residual)``."""
+        if self.stride > 1:
+            x = functional.avg_pool2d(x, (1, self.stride), ceil_mode=True)
+        return torch.relu(x if residual is None else x + residual)
 
 
 def temporal_convolution(kind: TemporalKind, channels: int, stride: int) -> nn.Module:
