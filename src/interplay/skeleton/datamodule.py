@@ -39,6 +39,7 @@ class TrainingInput(InputSettings):
     Args:
         streams: side by side on the channels; streams that are trained apart are runs of their own, fused by score.
         rotation: largest angle of the random rotation about each axis, radians; 0 switches it off.
+        smallest_crop: share of a clip that a training crop keeps at least.
         shortest_crop: frames that a training crop has at least; None for the window, as in the paper's pipeline, which
             leaves clips shorter than the window whole.
         entity_swap: probability that the two entities change places.
@@ -55,6 +56,7 @@ class TrainingInput(InputSettings):
 
     streams: Sequence[Stream] = ("joint",)
     rotation: float = MAXIMUM_ANGLE
+    smallest_crop: float = 0.5
     shortest_crop: int | None = None
     entity_swap: float = 0.0
     mirror: float = 0.0
@@ -77,6 +79,7 @@ class TrainingInput(InputSettings):
         for name in ("scale", "shear"):
             value = getattr(self, name)
             require(0 <= value < 1, f"input.{name}", value, "a share in [0, 1)")
+        require(0 < self.smallest_crop <= 1, "input.smallest_crop", self.smallest_crop, "a share in (0, 1]")
         require(
             self.shortest_crop is None or self.shortest_crop >= 1,
             "input.shortest_crop",
@@ -229,6 +232,7 @@ class SkeletonData(pl.LightningDataModule):
             draws[:, :5],
             settings.rotation,
             settings.shortest_crop,
+            settings.smallest_crop,
         )
         return Batch(x, self.labels[rows].to(device), rows)
 

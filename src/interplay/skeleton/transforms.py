@@ -162,6 +162,7 @@ def network_input(
     draws: Float[Tensor, "batch 5"] | None = None,
     maximum_angle: float = MAXIMUM_ANGLE,
     shortest: int | None = None,
+    smallest: float = 0.5,
 ) -> Float[Tensor, "batch channel time joint entity"]:
     """From zero-padded clips to the network's input: centre, scale the axes, crop, resize, rotate, derive streams.
 
@@ -176,6 +177,7 @@ def network_input(
         maximum_angle: of the training rotation.
         shortest: frames that a training crop has at least, unless its clip is shorter; None for ``settings.window``,
             as in the reference pipeline.
+        smallest: share of a clip that a training crop keeps at least.
     """
     if settings.center == "origin":
         clips = centre(clips, layout)
@@ -184,7 +186,7 @@ def network_input(
     if draws is None:
         start, length = crop_bounds_test(lengths, settings.crop)
     else:
-        start, length = crop_bounds_train(lengths, shortest or settings.window, draws[:, 0], draws[:, 1])
+        start, length = crop_bounds_train(lengths, shortest or settings.window, draws[:, 0], draws[:, 1], smallest)
     clips = crop_resize(clips, start, length, settings.window)
     if draws is not None and maximum_angle > 0:
         clips = rotate(clips, rotation(((2 * draws[:, 2:] - 1) * maximum_angle).to(clips.dtype)))

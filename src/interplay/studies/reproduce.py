@@ -22,7 +22,7 @@ from interplay.evaluation.scores import Scores, concatenate
 from interplay.evaluation.uncertainty import Estimate, Spread, spread
 from interplay.skeleton.recipe import resolve
 from interplay.skeleton.run import run_resolved
-from interplay.studies.megcn_tables import COLUMNS_ELSEWHERE, STUDIES, Row, Study
+from interplay.studies.megcn_tables import COLUMNS_ELSEWHERE, SMALLER, STUDIES, Row, Study
 from interplay.training.recipes import load_recipe, override_arguments
 
 PAPERS = {"megcn": STUDIES}
@@ -56,6 +56,9 @@ class Reproduction:
         where = f"Run on `{self.data}`" + (" (simulated: not real data)" if self.data in SIMULATED else "")
         if not own_data:
             where += f"; the paper's numbers are from {self.study.data}, so the columns do not compare"
+        if self.data in SMALLER:
+            changed = ", ".join(f"`{key}` {value}" for key, value in SMALLER[self.data].items())
+            where += f". Beside the recipe: {changed}"
         lines = [
             f"### {self.study.key}: {self.study.title}",
             "",
@@ -169,6 +172,7 @@ def reproduce(
     folder = Path(out)
     columns = columns_for(study, data)
     base = load_recipe(f"megcn/{data}")
+    smaller = SMALLER.get(data, {})
     chosen = [row for row in study.rows if row.overrides is not None and (rows is None or row.name in rows)]
     if rows is not None and (unknown := set(rows) - {row.name for row in study.rows}):
         raise InterplayError(
@@ -177,7 +181,7 @@ def reproduce(
     jobs = {
         (row.name, column, seed): resolve(
             base,
-            [*override_arguments({**setting, **(row.overrides or {}), "training.seed": seed}), *overrides],
+            [*override_arguments({**smaller, **setting, **(row.overrides or {}), "training.seed": seed}), *overrides],
             None,
             f"megcn/{data}",
         )
