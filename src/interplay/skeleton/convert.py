@@ -2,7 +2,7 @@
 
 CTR-GCN (github.com/Uason-Chen/CTR-GCN, ``model/ctrgcn.py``) contracts the second joint index of the adjacency, the
 me-GCN paper's Eq. 1 the first. Both are loaded: ``contraction="second"`` takes the weights as they are;
-``"first"`` (default) exchanges ψ and φ, negates ξ's weight (not its bias) and transposes A, which gives the same output.
+``"first"`` (default) exchanges ψ and φ, negates ξ's weight (not its bias) and transposes A; the output is the same.
 """
 
 from __future__ import annotations
