@@ -26,7 +26,14 @@ import yaml
 from interplay.errors import InterplayError
 from interplay.training.writing import clear_write_errors, write_whole
 
-UNBOUND = ("data.root", "input.workers", "input.cache_folder", "training.devices", "training.nodes", "training.tensorboard")
+UNBOUND = (
+    "data.root",
+    "input.workers",
+    "input.cache_folder",
+    "training.devices",
+    "training.nodes",
+    "training.tensorboard",
+)
 """Keys that may differ when a run is resumed: where things are and how many hands help, not what is computed."""
 
 
