@@ -47,7 +47,6 @@ def test_models_are_the_folders_in_the_package(capsys: pytest.CaptureFixture[str
 
 
 def test_costs_of_the_variants(capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("interplay.skeleton.cost")
     rows = listed(capsys, "models", "--cost", "megcn")
     assert any(1_437_934 in row.values() for row in rows)
 
