@@ -128,7 +128,7 @@ class MutualTopologyExcitation(nn.Module):
             transposed: A's joint indices exchanged.
         """
         maps = self.relation_maps(pooled).flatten(0, 1)  # B·M S C' V V
-        static = self.static_adjacency()[None, :, None].expand(len(maps), -1, -1, -1, -1)
+        static = self.static_adjacency()[None, :, None].expand(maps.shape[0], -1, -1, -1, -1)
         maps = torch.cat((maps, torch.ones_like(static), static), dim=2)
         if transposed:
             maps = maps.transpose(3, 4)

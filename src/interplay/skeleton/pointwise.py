@@ -23,7 +23,7 @@ def apply_linear(
     x: Float[Tensor, "row channel place"], weight: Float[Tensor, "out channel"]
 ) -> Float[Tensor, "row out place"]:
     """``y[b] = W·x[b]`` in the precision of x."""
-    return torch.bmm(weight.to(x.dtype).expand(len(x), -1, -1), x)
+    return torch.bmm(weight.to(x.dtype).expand(x.shape[0], -1, -1), x)
 
 
 def add_weight_gradient(
@@ -86,7 +86,7 @@ def pointwise(
         made = Linear.apply(flat, *weights)
     else:
         made = tuple(apply_linear(flat, weight) for weight in weights)
-    return tuple(y.view(len(x), -1, *x.shape[2:]) for y in made)
+    return tuple(y.view(x.shape[0], -1, *x.shape[2:]) for y in made)
 
 
 class Fork(torch.autograd.Function):

@@ -118,7 +118,7 @@ def maximum_of_three(
     x: Float[Tensor, "batch channel joint time"], stride: int
 ) -> Float[Tensor, "batch channel joint short"]:
     """Maximum of each frame and its two neighbours; x must not be negative (zeros stand in for the missing ones)."""
-    if torch.is_grad_enabled() and x.requires_grad:
+    if torch.is_grad_enabled() and x.requires_grad and not torch.compiler.is_compiling():
         y: Tensor = MaximumOfThree.apply(x, stride)
         return y
     padded = functional.pad(x, (1, 1))
