@@ -157,8 +157,11 @@ def test_site_has_every_page_and_nothing_from_elsewhere() -> None:
 def test_every_key_of_a_models_config_is_described() -> None:
     from inspect import signature
 
+    from interplay.skeleton.inputs import InputSettings
     from interplay.skeleton.recogniser import SkeletonRecogniser
 
     text = (ROOT / "docs/model-folder.md").read_text(encoding="utf-8")
     keys = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
     assert sorted(keys) == sorted(signature(SkeletonRecogniser).parameters)
+    for key in signature(InputSettings).parameters:
+        assert f"`{key}`" in text, key
