@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import difflib
 import json
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interplay.errors import InterplayError
+from interplay.training.shipped import shipped_models
 
 if TYPE_CHECKING:
     from interplay.skeleton.recogniser import SkeletonRecogniser
 
 WEIGHTS = "model.safetensors"
-
-
-def shipped_models() -> dict[str, Path]:
-    """Name → folder of the models inside the package."""
-    folder = Path(str(resources.files("interplay").joinpath("models")))
-    if not folder.is_dir():
-        return {}
-    return {item.name: item for item in sorted(folder.iterdir()) if (item / "config.json").is_file()}
 
 
 def read_config(folder: Path) -> dict[str, Any]:

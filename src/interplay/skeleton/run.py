@@ -11,6 +11,7 @@ import lightning.pytorch as pl
 
 from interplay.data.datasets import open_dataset
 from interplay.errors import InterplayError
+from interplay.skeleton.beginning import begin_with
 from interplay.skeleton.datamodule import SkeletonData, TrainingInput, open_cache
 from interplay.skeleton.expectation import expectation
 from interplay.skeleton.network import MutualExcitationGCN
@@ -104,6 +105,10 @@ def run_resolved(
         network = MutualExcitationGCN(len(cache.classes), cache.layout, in_channels=module.in_channels, **arguments)
     except ValueError as error:
         raise InterplayError(f"model: {error}") from None
+    if training.start_from is not None:
+        begun = begin_with(network, training.start_from, settings.streams)
+        if first and not quiet:
+            line(f"{dataset.name}: {begun}")
     task = SkeletonTask(network, optimiser, len(cache.classes), module.evaluation_parts)
     with quiet_lightning(), clear_write_errors(folder.path):
         trainer, record = build_trainer(training, optimiser, folder, monitor, quiet)

@@ -21,8 +21,9 @@ from interplay.evaluation.intervals import interval_metrics
 from interplay.evaluation.scores import Scores
 from interplay.evaluation.uncertainty import wilson
 from interplay.interactions import NONE_OF_THE_KNOWN, Interaction, Prediction
-from interplay.loading import load, shipped_models
+from interplay.loading import load
 from interplay.skeleton.recogniser import SkeletonRecogniser
+from interplay.training.shipped import shipped_models
 from interplay.viz.animation import animate
 from interplay.viz.charts import timeline
 from interplay.viz.matrices import confusion_matrix

@@ -79,6 +79,8 @@ class TrainingSettings:
         epochs: passes over the training clips.
         seed: of the initial weights, the order of the clips and every augmentation. The draws for a clip depend on
             (seed, epoch, clip) alone, so that an interrupted run continues as if nothing had happened.
+        start_from: shipped name or folder of a trained model to begin with: every weight whose name and shape fit is
+            taken from it (of its networks, the one with the same streams), the rest starts anew. For little data.
         precision: "32-true", "bf16-mixed" (about twice as fast; weights stay float32), "16-mixed" (CUDA only) or
             "64-true".
         gradient_clip: largest norm of the gradient; 0 switches clipping off.
@@ -98,6 +100,7 @@ class TrainingSettings:
 
     epochs: int = 65
     seed: int = 1
+    start_from: str | None = None
     precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = "32-true"
     gradient_clip: float = 0.0
     evaluate_every: int = 1

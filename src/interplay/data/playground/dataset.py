@@ -15,6 +15,7 @@ from interplay.data.playground.episode import CLASSES, NEUTRAL, RATE, check_labe
 from interplay.data.playground.hand_actions import HAND_CLASSES, HAND_NEUTRAL
 from interplay.data.playground.hand_episode import HAND_NAMES, HAND_RATE, check_hand_label, hand_view, simulate_hands
 from interplay.data.playground.skeleton_view import skeleton_view
+from interplay.graph.joint_map import joint_map, map_joints
 from interplay.graph.layouts import load_layout
 
 VERSION = 1
@@ -102,6 +103,8 @@ class Playground(Simulated):
         noise: standard deviation of a joint's error in metres.
         dropout: share of frames in which a person is lost.
         frames: typical clip length; lengths vary by 15 % (80 frames are 2.7 s).
+        layout: "ntu25", or another that its joints can be mapped to ("sbu15", "coco17"), in that layout's unit: for a
+            model of simulated people that recordings in this layout start from.
 
     Raises:
         ValueError: a class that does not exist (the nearest is named), counts or sizes out of range.
@@ -124,6 +127,7 @@ class Playground(Simulated):
         noise: float = 0.008,
         dropout: float = 0.01,
         frames: int = 80,
+        layout: str = "ntu25",
     ) -> None:
         if noise < 0 or not 0 <= dropout < 1 or not 45 <= frames <= 100_000:
             raise ValueError(
@@ -136,13 +140,18 @@ class Playground(Simulated):
             "test": test_episodes,
             "unknown": unknown_episodes,
         }
-        settings = {"seed": seed, "noise": noise, "dropout": dropout, "frames": frames, **counts}
-        self.layout = load_layout("ntu25")
+        settings: dict[str, object] = {"seed": seed, "noise": noise, "dropout": dropout, "frames": frames, **counts}
+        if layout != "ntu25":  # as before where nothing is mapped, so that caches stay valid
+            settings["layout"] = layout
+        self.layout = load_layout(layout)
+        joint_map("ntu25", self.layout)  # whether there is a way is known before the first clip
         self.noise, self.dropout, self.frames = noise, dropout, frames
         super().__init__(_checked(classes, CLASSES, check_label), seed, counts, settings)
 
     def _clip(self, label: str, seed: int) -> SkeletonClip:
-        return skeleton_view(simulate(label, seed, self.frames), self.noise, self.dropout)
+        clip = skeleton_view(simulate(label, seed, self.frames), self.noise, self.dropout)
+        joints = map_joints(clip.joints, clip.layout, self.layout)
+        return dataclasses.replace(clip, joints=joints, layout=self.layout.name)
 
 
 class PlaygroundHands(Simulated):
