@@ -93,9 +93,7 @@ def naive_topology(topology: MutualTopologyExcitation, x: Tensor, s: int) -> lis
     individual, shared = naive_relation_maps(topology, x, s)
     static = topology.adjacency[s]
     if topology.normalise_columns:
-        static = torch.stack(
-            [column / (math.sqrt(float((column**2).sum())) + 1e-4) for column in static.unbind(1)], dim=1
-        )
+        static = torch.stack([column / ((column**2).sum().sqrt() + 1e-4) for column in static.unbind(1)], dim=1)
     made = []
     for entity, v in enumerate(individual):
         common = -shared.transpose(1, 2) if entity == 1 and topology.mutual == "directed" else shared
