@@ -201,6 +201,12 @@ class SkeletonRecogniser(
             self._stream = self.stream()
         return self._stream.update(frame)
 
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments, as ``config.json`` holds them."""
+        config = self._hub_mixin_config
+        assert isinstance(config, dict)
+        return dict(config)
+
     # -- the folder -----------------------------------------------------------------------------------------------
 
     def _save_pretrained(self, save_directory: Path) -> None:
