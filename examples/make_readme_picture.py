@@ -5,7 +5,7 @@ python examples/make_readme_picture.py [MODEL] [OUT.png]     MODEL -: the moment
 
 from __future__ import annotations
 
-import sys
+import argparse
 from io import BytesIO
 from pathlib import Path
 
@@ -48,7 +48,13 @@ def picture(model: str, out: Path) -> Path:
     return out
 
 
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("model", nargs="?", default="megcn-playground", help="- for the moments alone")
+    parser.add_argument("out", nargs="?", type=Path, default=Path(__file__).parents[1] / "docs/assets/interplay.png")
+    arguments = parser.parse_args()
+    print(picture(arguments.model, arguments.out))
+
+
 if __name__ == "__main__":
-    model = sys.argv[1] if len(sys.argv) > 1 else "megcn-playground"
-    target = Path(sys.argv[2]) if len(sys.argv) > 2 else Path(__file__).parents[1] / "docs/assets/interplay.png"
-    print(picture(model, target))
+    main()
