@@ -57,9 +57,10 @@ def tiny_sbu(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for label in range(8):
             frames = int(random.integers(10, 14))
             still = random.normal(0.5, 0.1, (3, 1, 15, 2))
-            path = np.linspace(0, 1, frames)[None, :, None, None] * np.array([np.cos(label), np.sin(label), 0.5])[
-                :, None, None, None
-            ]
+            path = (
+                np.linspace(0, 1, frames)[None, :, None, None]
+                * np.array([np.cos(label), np.sin(label), 0.5])[:, None, None, None]
+            )
             data[label, :, :frames] = still + path * np.array([1.0, -1.0])
         np.save(folder / f"fold{fold}_data.npy", data)
         (folder / f"fold{fold}_label.pkl").write_bytes(pickle.dumps(list(range(8))))
