@@ -79,8 +79,8 @@ def test_size_of_the_chunks_does_not_matter(name: str, monkeypatch: pytest.Monke
     network = small(**OPTIONS[name])
     x = clips(network, batch=5)
     found = []
-    for floats in (1, 1 << 12, 1 << 24):
-        monkeypatch.setattr(contraction, "CHUNK_FLOATS", floats)
+    for size in (1, 1 << 15, 1 << 27):
+        monkeypatch.setattr(contraction, "CHUNK_BYTES", size)
         other = copy.deepcopy(network)
         logits = other(x)
         gradients = torch.autograd.grad(logits.square().sum(), list(other.parameters()))

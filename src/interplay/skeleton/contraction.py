@@ -15,7 +15,7 @@ from torch import Tensor
 
 from interplay.skeleton.pointwise import add_weight_gradient, apply_linear
 
-CHUNK_FLOATS = 1 << 20
+CHUNK_BYTES = 1 << 22
 """Size of the features that are made at a time on a CPU."""
 
 
@@ -23,18 +23,63 @@ def chunk_size(x: Tensor, out: int) -> int:
     """Clips at a time for inputs (batch, entity, channel, joint, time) that become ``out`` channels."""
     if x.device.type != "cpu":
         return max(1, x.shape[0])
-    return max(1, CHUNK_FLOATS // max(1, x.shape[1] * out * x.shape[3] * x.shape[4]))
+    return max(1, CHUNK_BYTES // max(1, x.shape[1] * out * x.shape[3] * x.shape[4] * x.element_size()))
 
 
-def lift_maps(
-    maps: Float[Tensor, "row subset factor pair"], weight: Float[Tensor, "subset out factor"]
-) -> Float[Tensor, "row out subset pair"]:
-    """``A[b,c,s,·] = Σ_k W[s,c,k]·Ṽ⁺[b,s,k,·]``, written side by side so that (s, d) is one index."""
-    rows, subsets, _, pairs = maps.shape
-    lifted = maps.new_empty(rows, weight.shape[1], subsets, pairs)
-    for s in range(subsets):
-        torch.bmm(weight[s].expand(rows, -1, -1), maps[:, s], out=lifted[:, :, s])
-    return lifted
+class Lift:
+    """``A[b,c,s,·] = Σ_k W[s,c,k]·Ṽ⁺[b,s,k,·]``, written side by side so that (s, d) is one index, and its gradients.
+
+    In float32 one product per subset, into strided memory. In a lower precision the units that multiply matrices work
+    on blocks of 32 in k and want contiguous memory, so that one product with a block-diagonal W is faster although
+    most of it is zeros.
+
+    Args:
+        factor: W (S, Cout, K) in the precision of the maps.
+    """
+
+    def __init__(self, factor: Float[Tensor, "subset out factor"]) -> None:
+        self.factor = factor
+        self.subsets, self.channels, self.width = factor.shape
+        self.whole = factor.dtype in (torch.bfloat16, torch.float16)
+        if self.whole:
+            spread = factor.new_zeros(self.channels, self.subsets, self.subsets, self.width)
+            for s in range(self.subsets):
+                spread[:, s, s] = factor[s]
+            self.spread = spread.view(self.channels * self.subsets, self.subsets * self.width)
+            self.turned_spread = self.spread.T.contiguous()
+        else:
+            self.turned = factor.transpose(1, 2).contiguous()
+
+    def __call__(self, maps: Float[Tensor, "row subset factor pair"]) -> Float[Tensor, "row out subset pair"]:
+        rows, pairs = maps.shape[0], maps.shape[3]
+        if self.whole:
+            return apply_linear(maps.flatten(1, 2), self.spread).view(rows, self.channels, self.subsets, pairs)
+        lifted = maps.new_empty(rows, self.channels, self.subsets, pairs)
+        for s in range(self.subsets):
+            torch.bmm(self.factor[s].expand(rows, -1, -1), maps[:, s], out=lifted[:, :, s])
+        return lifted
+
+    def back(
+        self,
+        d_lifted: Float[Tensor, "row out subset pair"],
+        maps: Float[Tensor, "row subset factor pair"],
+        d_maps: Float[Tensor, "row subset factor pair"],
+        d_factor: Float[Tensor, "subset out factor"],
+    ) -> None:
+        """Writes the gradient of the maps, adds that of W."""
+        rows = maps.shape[0]
+        if self.whole:
+            flat = d_lifted.flatten(1, 2)
+            torch.bmm(self.turned_spread.expand(rows, -1, -1), flat, out=d_maps.flatten(1, 2))
+            d_spread = d_factor.new_zeros(self.spread.shape)
+            add_weight_gradient(d_spread, flat, maps.flatten(1, 2))
+            by_subset = d_spread.view(self.channels, self.subsets, self.subsets, self.width)
+            for s in range(self.subsets):
+                d_factor[s] += by_subset[:, s, s]
+            return
+        for s in range(self.subsets):
+            torch.bmm(self.turned[s].expand(rows, -1, -1), d_lifted[:, :, s], out=d_maps[:, s])
+            add_weight_gradient(d_factor[s], d_lifted[:, :, s], maps[:, s])
 
 
 def shared_features(features: Tensor, x: Tensor, shared_weight: Tensor | None) -> Tensor:
@@ -97,7 +142,7 @@ class MutualAggregate(torch.autograd.Function):
         assert low_weight is not None
         assert low_factor is not None
         turned_weight = low_weight.T.contiguous()
-        turned_factor = low_factor.transpose(1, 2).contiguous()
+        lift = Lift(low_factor)
         d_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
         d_weight, d_factor = torch.zeros_like(weight), torch.zeros_like(factor)
         d_shared = None if shared_weight is None else torch.zeros_like(shared_weight)
@@ -110,13 +155,10 @@ class MutualAggregate(torch.autograd.Function):
             part = x[clips].flatten(3)
             features, shared = mutual_features(part, low_weight, low_shared, mix)
             inner = gradient[rows].view(-1, joints, time)
-            lifted = lift_maps(maps[rows], low_factor).view(-1, subsets * joints, joints)
+            lifted = lift(maps[rows]).view(-1, subsets * joints, joints)
             d_features = torch.bmm(lifted, inner).view_as(features)
             torch.bmm(features.view(-1, subsets * joints, time), inner.transpose(1, 2), out=lifted)
-            d_lifted = lifted.view(-1, channels, subsets, joints * joints)
-            for s in range(subsets):
-                torch.bmm(turned_factor[s].expand(len(d_lifted), -1, -1), d_lifted[:, :, s], out=d_maps[rows][:, s])
-                add_weight_gradient(d_factor[s], d_lifted[:, :, s], maps[rows][:, s])
+            lift.back(lifted.view(-1, channels, subsets, joints * joints), maps[rows], d_maps[rows], d_factor)
             d_sum = None
             if mix is not None and shared is not None and d_mix is not None:
                 grouped = (-1, channels, subsets, joints * time)
@@ -156,11 +198,12 @@ def aggregate(
     weight, factor = weight.to(x.dtype), factor.to(x.dtype)
     shared_weight = None if shared_weight is None else shared_weight.to(x.dtype)
     out = x.new_empty(batch * entities, channels, joints, time)
+    lift = Lift(factor)
     step = chunk_size(x, len(weight))
     for start in range(0, batch, step):
         rows = slice(start * entities, (start + step) * entities)
         features, _ = mutual_features(x[start : start + step].flatten(3), weight, shared_weight, mix)
-        lifted = lift_maps(maps[rows], factor).view(-1, subsets * joints, joints).transpose(1, 2)
+        lifted = lift(maps[rows]).view(-1, subsets * joints, joints).transpose(1, 2)
         part = out[rows]
         torch.bmm(lifted, features.view(-1, subsets * joints, time), out=part.view(-1, joints, time))
         part += steady[rows][..., None]
@@ -211,11 +254,11 @@ def mutual_aggregate(
 def aggregate_onto(
     onto: Float[Tensor, "row out joint time"],
     maps: Float[Tensor, "row subset factor pair"],
-    factor: Float[Tensor, "subset out factor"],
+    lift: Lift,
     features: Float[Tensor, "row out subset joint time"],
 ) -> Float[Tensor, "row out joint time"]:
     """``onto += Σ_s Σ_d A·F̃`` in place, for inference."""
     _, _, subsets, joints, time = features.shape
-    lifted = lift_maps(maps, factor.to(maps.dtype)).view(-1, subsets * joints, joints).transpose(1, 2)
+    lifted = lift(maps).view(-1, subsets * joints, joints).transpose(1, 2)
     onto.view(-1, joints, time).baddbmm_(lifted, features.reshape(-1, subsets * joints, time))
     return onto

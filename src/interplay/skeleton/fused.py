@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from interplay.skeleton.block import MutualExcitationBlock
-from interplay.skeleton.contraction import aggregate_onto
+from interplay.skeleton.contraction import Lift, aggregate_onto
 from interplay.skeleton.graph_convolution import (
     MutualExcitationGraphConvolution,
     PointwiseConvolution,
@@ -110,7 +110,7 @@ class FusedGraphConvolution(nn.Module):
             steady = steady + self.offset[:, None]
         steady = steady.to(x.dtype)[..., None]
         onto = flat + steady if self.residual is None else self.residual(flat).add_(steady)
-        return aggregate_onto(onto, maps.to(x.dtype), factor, self.features(x)).relu_()
+        return aggregate_onto(onto, maps.to(x.dtype), Lift(factor.to(x.dtype)), self.features(x)).relu_()
 
 
 class FusedTemporalConvolution(nn.Module):

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-ROWS = 4
+ROWS = 8
 """Weight gradients of a lower precision that are summed in it before they join the sum in the weight's own."""
 
 
@@ -45,7 +45,7 @@ def add_weight_gradient(
             else:
                 made.addmm_(row_gradient, row_x.T)
             if row % ROWS == 0 or row == len(x):
-                onto += made
+                onto += made.to(onto.dtype)
                 made = None
 
 
