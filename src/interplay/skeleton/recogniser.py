@@ -213,6 +213,8 @@ class SkeletonRecogniser(
         # Half precision halves the folder. Vectors (BatchNorm's gains and variances, which may lie below what half
         # precision resolves) stay as they are; they are a few per cent of the bytes.
         state = {key: value.half() if value.ndim > 1 else value for key, value in self.state_dict().items()}
+        # The card belongs to the weights; the mixin would keep that of another model.
+        (save_directory / "README.md").unlink(missing_ok=True)
         save_file({key: value.contiguous().cpu() for key, value in state.items()}, save_directory / "model.safetensors")
 
     def generate_model_card(self, *args: Any, **kwargs: Any) -> ModelCard:
