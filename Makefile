@@ -18,11 +18,14 @@ $(STAMP): pyproject.toml
 demo: $(STAMP)
 	$(BIN)/interplay demo --out runs/demo
 
+# Two workers with one thread each use two cores better than one worker with two threads.
+TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal
+
 test: $(STAMP)
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(TESTS) -m "not slow"
 
 test-slow: $(STAMP)
-	$(BIN)/python -m pytest -q -m slow
+	$(TESTS) -m slow
 
 check: $(STAMP)
 	$(BIN)/ruff check src tests benchmarks examples

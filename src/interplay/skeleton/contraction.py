@@ -82,6 +82,34 @@ class Lift:
             add_weight_gradient(d_factor[s], d_lifted[:, :, s], maps[:, s])
 
 
+def mixes_in_product(x: Tensor, channels: int) -> bool:
+    """Whether one product with both entities' channels in it beats a product per entity and passes over its result.
+
+    It takes twice the multiplications and no pass; worth it where multiplications are cheap or few.
+    """
+    return channels <= (128 if x.dtype in (torch.bfloat16, torch.float16) else 16)
+
+
+def joined_weight(
+    weight: Float[Tensor, "out_subset entered"],
+    shared_weight: Float[Tensor, "_ entered"] | None,
+    mix: Float[Tensor, "entity subset"],
+) -> Float[Tensor, "entity_out_subset entity_channel"]:
+    """``[[W + mix_0·W', mix_0·W'], [mix_1·W', W + mix_1·W']]``: F̃ of both entities from both entities' x."""
+    shared = weight if shared_weight is None else shared_weight
+    subsets = mix.shape[1]
+    rows = []
+    for entity, share in enumerate(mix):
+        across = (shared.view(-1, subsets, shared.shape[1]) * share[:, None]).flatten(0, 1)
+        rows.append(torch.cat([across + weight if entity == other else across for other in range(len(mix))], dim=1))
+    return torch.cat(rows)
+
+
+def by_row(x: Float[Tensor, "batch entity channel place"], weight: Float[Tensor, "_ entered"]) -> Tensor:
+    """x as rows of the weight's width: one per entity, or one per clip for a joined weight."""
+    return x.flatten(0, 1) if weight.shape[1] == x.shape[2] else x.flatten(1, 2)
+
+
 def shared_features(features: Tensor, x: Tensor, shared_weight: Tensor | None) -> Tensor:
     """F_R + F_L without biases (batch, out·subset, joint·time)."""
     if shared_weight is None:
@@ -91,12 +119,12 @@ def shared_features(features: Tensor, x: Tensor, shared_weight: Tensor | None) -
 
 def mutual_features(
     x: Float[Tensor, "batch entity channel place"],
-    weight: Float[Tensor, "out_subset channel"],
-    shared_weight: Float[Tensor, "out_subset channel"] | None,
+    weight: Float[Tensor, "out_subset entered"],
+    shared_weight: Float[Tensor, "_ entered"] | None,
     mix: Float[Tensor, "entity subset"] | None,
 ) -> tuple[Float[Tensor, "batch entity out_subset place"], Float[Tensor, "batch out_subset place"] | None]:
     """F̃ without biases, and what was mixed in: ``F̃_X = F_X + mix_X·(F_R + F_L)``."""
-    features = apply_linear(x.flatten(0, 1), weight).view(*x.shape[:2], -1, x.shape[3])
+    features = apply_linear(by_row(x, weight), weight).view(*x.shape[:2], -1, x.shape[3])
     if mix is None:
         return features, None
     shared = shared_features(features, x, shared_weight)
@@ -111,6 +139,7 @@ class MutualAggregate(torch.autograd.Function):
 
     ``A[b,m,c,s,·] = Σ_k factor[s,c,k]·maps[b,m,s,k,·]``;
     ``F = W·x``, ``F̃_m = F_m + mix[m,s]·(F_0 + F_1)``, where the sum in brackets uses ``shared_weight`` if it is given.
+    A weight as wide as both entities' channels together (:func:`joined_weight`) gives all F̃ at once.
 
     Shapes: x (B, M, Cin, V, T), weight and shared_weight (Cout·S, Cin), mix (M, S), maps (B·M, S, K, V·V),
     factor (S, Cout, K), steady (B·M, Cout, V) → (B·M, Cout, V, T).
@@ -148,7 +177,7 @@ class MutualAggregate(torch.autograd.Function):
         d_shared = None if shared_weight is None else torch.zeros_like(shared_weight)
         d_mix = None if mix is None else torch.zeros_like(mix)
         d_maps = torch.empty_like(maps)
-        step = chunk_size(x, len(weight))
+        step = chunk_size(x, channels * subsets)
         for start in range(0, batch, step):
             clips = slice(start, start + step)
             rows = slice(start * entities, (start + step) * entities)
@@ -169,11 +198,12 @@ class MutualAggregate(torch.autograd.Function):
                 d_sum = (by_entity[:, 0] * weights[0]).addcmul_(by_entity[:, 1], weights[1]).view_as(shared)
                 if low_shared is None:
                     d_features += d_sum[:, None]
-            flat, d_flat = part.flatten(0, 1), d_features.flatten(0, 1)
+            flat = by_row(part, weight)
+            d_flat = d_features.view(len(flat), -1, d_features.shape[-1])
             add_weight_gradient(d_weight, d_flat, flat)
             d_part = None if d_x is None else d_x[clips].flatten(3)
             if d_part is not None:
-                torch.bmm(turned_weight.expand(len(flat), -1, -1), d_flat, out=d_part.flatten(0, 1))
+                torch.bmm(turned_weight.expand(len(flat), -1, -1), d_flat, out=by_row(d_part, weight))
             if d_shared is not None and d_sum is not None and low_shared is not None:
                 add_weight_gradient(d_shared, d_sum, part.sum(dim=1))
                 if d_part is not None:
@@ -183,8 +213,8 @@ class MutualAggregate(torch.autograd.Function):
 
 def aggregate(
     x: Float[Tensor, "batch entity channel joint time"],
-    weight: Float[Tensor, "out_subset channel"],
-    shared_weight: Float[Tensor, "out_subset channel"] | None,
+    weight: Float[Tensor, "out_subset entered"],
+    shared_weight: Float[Tensor, "_ entered"] | None,
     mix: Float[Tensor, "entity subset"] | None,
     maps: Float[Tensor, "row subset factor pair"],
     factor: Float[Tensor, "subset out factor"],
@@ -199,7 +229,7 @@ def aggregate(
     shared_weight = None if shared_weight is None else shared_weight.to(x.dtype)
     out = x.new_empty(batch * entities, channels, joints, time)
     lift = Lift(factor)
-    step = chunk_size(x, len(weight))
+    step = chunk_size(x, channels * subsets)
     for start in range(0, batch, step):
         rows = slice(start * entities, (start + step) * entities)
         features, _ = mutual_features(x[start : start + step].flatten(3), weight, shared_weight, mix)
@@ -236,8 +266,8 @@ def _whole(
 
 def mutual_aggregate(
     x: Float[Tensor, "batch entity channel joint time"],
-    weight: Float[Tensor, "out_subset channel"],
-    shared_weight: Float[Tensor, "out_subset channel"] | None,
+    weight: Float[Tensor, "out_subset entered"],
+    shared_weight: Float[Tensor, "_ entered"] | None,
     mix: Float[Tensor, "entity subset"] | None,
     maps: Float[Tensor, "row subset factor pair"],
     factor: Float[Tensor, "subset out factor"],
@@ -245,6 +275,8 @@ def mutual_aggregate(
 ) -> Float[Tensor, "row out joint time"]:
     """:class:`MutualAggregate`, with or without gradients, in the precision of x."""
     maps, steady = maps.to(x.dtype), steady.to(x.dtype)
+    if mix is not None and mixes_in_product(x, weight.shape[1]) and not torch.compiler.is_compiling():
+        weight, shared_weight, mix = joined_weight(weight, shared_weight, mix), None, None
     if torch.is_grad_enabled():
         made: Tensor = MutualAggregate.apply(x, weight, shared_weight, mix, maps, factor, steady)
         return made

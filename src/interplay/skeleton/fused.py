@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from interplay.skeleton.block import MutualExcitationBlock
-from interplay.skeleton.contraction import Lift, aggregate_onto
+from interplay.skeleton.contraction import Lift, aggregate_onto, by_row, joined_weight, mixes_in_product
 from interplay.skeleton.graph_convolution import (
     MutualExcitationGraphConvolution,
     PointwiseConvolution,
@@ -82,13 +82,21 @@ class FusedGraphConvolution(nn.Module):
         self.transposed = unit.contraction == "second"
         self.residual = None if unit.residual is None else FoldedPointwise(unit.residual, shift)
         self.register_buffer("offset", shift)
+        if self.mix and mixes_in_product(self.weight, self.weight.shape[1]):
+            self.join()
+
+    def join(self) -> None:
+        """Put the mixing of the entities into the weight."""
+        mix = torch.tensor(self.mix, dtype=self.weight.dtype, device=self.weight.device)
+        self.weight = joined_weight(self.weight, self.shared_weight if self.projected else None, mix)
+        self.mix = []
 
     def features(
         self, x: Float[Tensor, "batch entity channel joint time"]
     ) -> Float[Tensor, "row out subset joint time"]:
         """F̃ times the batch norm's slope, without biases."""
         batch, entities, _, joints, time = x.shape
-        made = apply_linear(x.flatten(3).flatten(0, 1), self.weight)
+        made = apply_linear(by_row(x.flatten(3), self.weight), self.weight)
         made = made.view(batch, entities, -1, self.subsets, joints, time)
         if any(any(row) for row in self.mix):
             if self.projected:
@@ -220,6 +228,9 @@ class FusedBlock(nn.Module):
     def in_precision(self, dtype: torch.dtype) -> FusedBlock:
         """A copy for inputs of this type; what the topology is made of stays as it is."""
         made = copy.deepcopy(self)
+        unit = made.convolution
+        if unit.mix and mixes_in_product(torch.empty(0, dtype=dtype), unit.weight.shape[1]):
+            unit.join()
         topology, bias, offset = (self.convolution.topology, self.convolution.bias, self.convolution.offset)
         made.to(dtype)
         made.convolution.topology, made.convolution.bias, made.convolution.offset = topology, bias, offset
