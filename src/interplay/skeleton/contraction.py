@@ -91,8 +91,8 @@ def mixes_in_product(x: Tensor, channels: int) -> bool:
 
 
 def joined_weight(
-    weight: Float[Tensor, "out_subset entered"],
-    shared_weight: Float[Tensor, "_ entered"] | None,
+    weight: Float[Tensor, "out_subset channel"],
+    shared_weight: Float[Tensor, "out_subset channel"] | None,
     mix: Float[Tensor, "entity subset"],
 ) -> Float[Tensor, "entity_out_subset entity_channel"]:
     """``[[W + mix_0·W', mix_0·W'], [mix_1·W', W + mix_1·W']]``: F̃ of both entities from both entities' x."""
@@ -119,10 +119,10 @@ def shared_features(features: Tensor, x: Tensor, shared_weight: Tensor | None) -
 
 def mutual_features(
     x: Float[Tensor, "batch entity channel place"],
-    weight: Float[Tensor, "out_subset entered"],
+    weight: Float[Tensor, "_ entered"],
     shared_weight: Float[Tensor, "_ entered"] | None,
     mix: Float[Tensor, "entity subset"] | None,
-) -> tuple[Float[Tensor, "batch entity out_subset place"], Float[Tensor, "batch out_subset place"] | None]:
+) -> tuple[Float[Tensor, "batch entity _ place"], Float[Tensor, "batch _ place"] | None]:
     """F̃ without biases, and what was mixed in: ``F̃_X = F_X + mix_X·(F_R + F_L)``."""
     features = apply_linear(by_row(x, weight), weight).view(*x.shape[:2], -1, x.shape[3])
     if mix is None:
@@ -213,7 +213,7 @@ class MutualAggregate(torch.autograd.Function):
 
 def aggregate(
     x: Float[Tensor, "batch entity channel joint time"],
-    weight: Float[Tensor, "out_subset entered"],
+    weight: Float[Tensor, "_ entered"],
     shared_weight: Float[Tensor, "_ entered"] | None,
     mix: Float[Tensor, "entity subset"] | None,
     maps: Float[Tensor, "row subset factor pair"],
@@ -266,7 +266,7 @@ def _whole(
 
 def mutual_aggregate(
     x: Float[Tensor, "batch entity channel joint time"],
-    weight: Float[Tensor, "out_subset entered"],
+    weight: Float[Tensor, "_ entered"],
     shared_weight: Float[Tensor, "_ entered"] | None,
     mix: Float[Tensor, "entity subset"] | None,
     maps: Float[Tensor, "row subset factor pair"],
