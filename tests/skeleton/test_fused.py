@@ -10,7 +10,7 @@ from tests.skeleton.networks import OPTIONS, clips, small
 from tests.skeleton.reference import naive_aggregate
 from torch import Tensor
 
-from interplay.skeleton import contraction
+from interplay.skeleton import contraction, fused
 from interplay.skeleton.network import MutualExcitationGCN
 
 
@@ -117,3 +117,41 @@ def test_gradients_of_the_whole_network(name: str) -> None:
     numeric = (moved(step) - moved(-step)) / (2 * step)
     analytic = sum((g * d).sum() for g, d in zip(gradients, direction, strict=True))
     torch.testing.assert_close(numeric, analytic, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["default", "projection", "directed, tied", "second contraction"])
+def test_both_ways_of_mixing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The entities mixed inside the product, and in a pass over its result: same logits, same gradients."""
+    network = small(**OPTIONS[name])
+    x = clips(network, batch=3)
+    found = []
+    for inside in (True, False):
+        monkeypatch.setattr(contraction, "mixes_in_product", lambda *_, inside=inside: inside)
+        monkeypatch.setattr(fused, "mixes_in_product", lambda *_, inside=inside: inside)
+        other = copy.deepcopy(network)
+        logits = other(x)
+        gradients = torch.autograd.grad(logits.square().sum(), list(other.parameters()))
+        other.eval()
+        with torch.no_grad():
+            torch.testing.assert_close(other.fused()(x), other(x))
+        found.append((logits, *gradients))
+    torch.testing.assert_close(found[0], found[1])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_lift_and_its_gradients(dtype: torch.dtype) -> None:
+    """One product per subset (float32) and one with a block-diagonal weight (bfloat16) are the einsum."""
+    generator = torch.Generator().manual_seed(0)
+    maps = torch.randn(4, 3, 5, 9, generator=generator).to(dtype)
+    factor = torch.randn(3, 6, 5, generator=generator).to(dtype)
+    given = torch.randn(4, 6, 3, 9, generator=generator).to(dtype)
+    exact = [t.float().clone().requires_grad_() for t in (maps, factor)]
+    product = torch.einsum("bskp,sck->bcsp", *exact)
+    lift = contraction.Lift(factor)
+    tolerance = {"rtol": 0.02, "atol": 0.05} if dtype == torch.bfloat16 else {}
+    torch.testing.assert_close(lift(maps).float(), product.detach(), **tolerance)
+    d_maps, d_factor = torch.empty_like(maps), torch.ones(3, 6, 5)
+    lift.back(given, maps, d_maps, d_factor)
+    by_maps, by_factor = torch.autograd.grad(product, exact, given.float())
+    torch.testing.assert_close(d_maps.float(), by_maps, **tolerance)
+    torch.testing.assert_close(d_factor - 1, by_factor, **({"rtol": 0.03, "atol": 0.15} if tolerance else {}))
