@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interplay.skeleton.scanning import frame_probabilities, to_intervals, window_starts
+from interplay.skeleton.scanning import frame_probabilities, to_intervals, window_starts, with_none
 
 
 @given(st.integers(1, 200), st.integers(1, 60), st.integers(1, 30))
@@ -42,20 +42,26 @@ def test_frame_probabilities_against_loops() -> None:
 
 
 def test_intervals_partition_the_recording() -> None:
-    probabilities = np.repeat([[0.9, 0.1], [0.2, 0.8], [0.9, 0.1], [0.5, 0.5]], [10, 12, 2, 9], axis=0)
-    found = to_intervals(probabilities, threshold=0.6, shortest=4)
+    rows = [[0.9, 0.1, 0.0], [0.2, 0.8, 0.0], [0.9, 0.1, 0.0], [0.1, 0.2, 0.7]]
+    found = to_intervals(np.repeat(rows, [10, 12, 2, 9], axis=0), shortest=4)
     assert [(item.start, item.end, item.label) for item in found] == [(0, 10, 0), (10, 24, 1), (24, 33, -1)]
-    np.testing.assert_allclose(found[0].probabilities, [0.9, 0.1])
+    np.testing.assert_allclose(found[0].probabilities, [0.9, 0.1, 0.0])
+
+
+def test_unsure_and_empty_windows_speak_for_none_of_the_known() -> None:
+    probabilities = np.array([[0.9, 0.1], [0.6, 0.4], [0.0, 0.0]])
+    np.testing.assert_allclose(with_none(probabilities, 0.7), [[0.9, 0.1, 0.0], [0, 0, 1], [0, 0, 1]])
+    np.testing.assert_allclose(with_none(probabilities, None), [[0.9, 0.1, 0.0], [0.6, 0.4, 0.0], [0, 0, 1]])
 
 
 def test_no_threshold_never_answers_unknown() -> None:
-    found = to_intervals(np.full((5, 2), 0.5), threshold=None, shortest=1)
+    found = to_intervals(with_none(np.full((5, 2), 0.5), None), shortest=1)
     assert [(item.start, item.end, item.label) for item in found] == [(0, 5, 0)]
 
 
 @given(st.lists(st.integers(0, 2), min_size=1, max_size=60), st.integers(1, 10))
 def test_no_interval_is_shorter_than_asked_unless_alone(labels: list[int], shortest: int) -> None:
-    found = to_intervals(np.eye(3)[labels], None, shortest)
+    found = to_intervals(np.eye(4)[labels], shortest)
     assert found[0].start == 0
     assert found[-1].end == len(labels)
     assert all(a.end == b.start and a.label != b.label for a, b in pairwise(found))

@@ -27,6 +27,9 @@ from interplay.training.callbacks import RunRecord
 from interplay.training.environment import commit, versions
 from interplay.training.folder import RunFolder
 
+KEPT = 0.95
+"""Share of the known validation clips that the threshold of "none of the known interactions" lets pass."""
+
 DOMAINS: Mapping[str, str] = {
     "playground": "the playground, a simulator; not real recordings",
     "hands": "the playground, a simulator; not real recordings",
@@ -114,8 +117,8 @@ def recogniser_of(
 ) -> SkeletonRecogniser:
     """The trained network with everything it needs to answer.
 
-    The threshold of "none of the known interactions" comes from the validation clips where the data set has any,
-    weighed against clips of no known class where it has those, too.
+    The threshold of "none of the known interactions" comes from the validation clips where the data set has any: it
+    refuses at most one in twenty of them, and less where clips of no known class show that less is enough.
     """
     cache = module.cache
     rate = cache.frames_per_second
@@ -123,8 +126,9 @@ def recogniser_of(
     known, strange = scores.get("validation"), scores.get("unknown")
     threshold = None
     if known is not None and len(known):
-        found = threshold_keeping(known) if strange is None else threshold_balanced(known, strange)
-        threshold = found.value
+        threshold = threshold_keeping(known, KEPT).value
+        if strange is not None and len(strange):
+            threshold = min(threshold, threshold_balanced(known, strange).value)
     name = recipe["data"]["name"]
     recogniser = SkeletonRecogniser(
         networks=[{"streams": list(module.settings.streams), "model": dict(recipe["model"])}],

@@ -16,7 +16,7 @@ from interplay.errors import InterplayError
 from interplay.graph.joint_map import map_joints
 from interplay.graph.layouts import SkeletonLayout, load_layout
 from interplay.interactions import NONE_OF_THE_KNOWN, Interaction, Prediction
-from interplay.skeleton.scanning import frame_probabilities, to_intervals, window_starts
+from interplay.skeleton.scanning import frame_probabilities, to_intervals, window_starts, with_none
 
 if TYPE_CHECKING:
     from interplay.skeleton.recogniser import SkeletonRecogniser
@@ -119,15 +119,17 @@ def scan(
     )
     probabilities = np.full((len(starts), len(recogniser.classes)), 0.0)
     probabilities[seen] = recogniser.probabilities(windows)
-    frames = frame_probabilities(probabilities, starts, window, clip.frames)
-    empty = frames.max(axis=1) <= 0.0
-    threshold = recogniser.unknown_threshold
-    if threshold is None and empty.any():
-        threshold = 1e-9
-    return [
-        answer(recogniser, interval.probabilities, interval.start / rate, interval.end / rate, top, interval.label >= 0)
-        for interval in to_intervals(frames, threshold, shortest=max(1, window // 4))
-    ]
+    extended = with_none(probabilities, recogniser.unknown_threshold)
+    frames = frame_probabilities(extended, starts, window, clip.frames)
+    found = []
+    for interval in to_intervals(frames, shortest=max(1, window // 4)):
+        start, end = interval.start / rate, interval.end / rate
+        known = interval.label >= 0
+        # The score of a known interaction is its own mean probability; of none of the known, that of its column.
+        shares = np.array(interval.probabilities[:-1])
+        item = answer(recogniser, shares, start, end, top, known)
+        found.append(item if known else replace(item, score=float(min(1.0, interval.probabilities[-1]))))
+    return found
 
 
 def predict_file(

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 class Interval:
     """Frames ``start`` (inclusive) to ``end`` (exclusive) with one label; -1 is none of the known.
 
-    ``probabilities`` is the mean over its frames of the probabilities of the windows that see them.
+    ``probabilities`` is the mean over its frames of the probabilities of the windows that see them; its last entry is
+    that of none of the known.
     """
 
     start: int
@@ -53,17 +54,28 @@ def frame_probabilities(
     return np.asarray(total / mass[:, None])
 
 
-def to_intervals(
-    probabilities: Float[np.ndarray, "frame class"], threshold: float | None, shortest: int
-) -> list[Interval]:
+def with_none(
+    probabilities: Float[np.ndarray, "window class"], threshold: float | None
+) -> Float[np.ndarray, "window class_and_none"]:
+    """Probabilities with a last column for none of the known.
+
+    A window whose best probability lies below ``threshold`` (or that has no body in it: all zeros) says nothing about
+    the classes and everything for that column. The threshold is applied here, to whole windows, as it was calibrated
+    on whole clips; averages over windows are always less sure.
+    """
+    best = probabilities.max(axis=1)
+    unknown = (best <= 0) if threshold is None else (best < threshold)
+    return np.concatenate([np.where(unknown[:, None], 0.0, probabilities), unknown[:, None].astype(float)], axis=1)
+
+
+def to_intervals(probabilities: Float[np.ndarray, "frame class_and_none"], shortest: int) -> list[Interval]:
     """Runs of frames with the same best label, in order of time; together they cover every frame.
 
-    Frames whose best probability lies below ``threshold`` are none of the known (-1). A run of fewer than
-    ``shortest`` frames takes the label of its longer neighbour.
+    The last column is none of the known; its label is -1. A run of fewer than ``shortest`` frames takes the label of
+    its longer neighbour.
     """
     labels = probabilities.argmax(axis=1)
-    if threshold is not None:
-        labels = np.where(probabilities.max(axis=1) < threshold, -1, labels)
+    labels = np.where(labels == probabilities.shape[1] - 1, -1, labels)
     runs = _runs(labels)
     while len(runs) > 1:
         lengths = [end - start for start, end, _ in runs]
