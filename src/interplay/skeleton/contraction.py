@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interplay.skeleton.pointwise import add_weight_gradient, apply_linear
+from interplay.skeleton.workers import shares, side_by_side, workers
 
 CHUNK_BYTES = 1 << 22
 """Size of the features that are made at a time on a CPU."""
@@ -173,41 +174,52 @@ class MutualAggregate(torch.autograd.Function):
         turned_weight = low_weight.T.contiguous()
         lift = Lift(low_factor)
         d_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
-        d_weight, d_factor = torch.zeros_like(weight), torch.zeros_like(factor)
-        d_shared = None if shared_weight is None else torch.zeros_like(shared_weight)
-        d_mix = None if mix is None else torch.zeros_like(mix)
         d_maps = torch.empty_like(maps)
         step = chunk_size(x, channels * subsets)
-        for start in range(0, batch, step):
-            clips = slice(start, start + step)
-            rows = slice(start * entities, (start + step) * entities)
-            part = x[clips].flatten(3)
-            features, shared = mutual_features(part, low_weight, low_shared, mix)
-            inner = gradient[rows].view(-1, joints, time)
-            lifted = lift(maps[rows]).view(-1, subsets * joints, joints)
-            d_features = torch.bmm(lifted, inner).view_as(features)
-            torch.bmm(features.view(-1, subsets * joints, time), inner.transpose(1, 2), out=lifted)
-            lift.back(lifted.view(-1, channels, subsets, joints * joints), maps[rows], d_maps[rows], d_factor)
-            d_sum = None
-            if mix is not None and shared is not None and d_mix is not None:
-                grouped = (-1, channels, subsets, joints * time)
-                product = torch.mul(d_features, shared[:, None], out=features)
-                d_mix += product.sum(-1).view(-1, entities, channels, subsets).sum((0, 2), dtype=mix.dtype)
-                by_entity = d_features.view(-1, entities, *grouped[1:])
-                weights = mix.to(x.dtype)[:, None, :, None]
-                d_sum = (by_entity[:, 0] * weights[0]).addcmul_(by_entity[:, 1], weights[1]).view_as(shared)
-                if low_shared is None:
-                    d_features += d_sum[:, None]
-            flat = by_row(part, weight)
-            d_flat = d_features.view(len(flat), -1, d_features.shape[-1])
-            add_weight_gradient(d_weight, d_flat, flat)
-            d_part = None if d_x is None else d_x[clips].flatten(3)
-            if d_part is not None:
-                torch.bmm(turned_weight.expand(len(flat), -1, -1), d_flat, out=by_row(d_part, weight))
-            if d_shared is not None and d_sum is not None and low_shared is not None:
-                add_weight_gradient(d_shared, d_sum, part.sum(dim=1))
+        starts = range(0, batch, step)
+
+        def work(share: range) -> list[Tensor | None]:
+            """Writes its part of the gradients of x and the maps, gives its part of those of the weights."""
+            d_weight, d_factor = torch.zeros_like(weight), torch.zeros_like(factor)
+            d_shared = None if shared_weight is None else torch.zeros_like(shared_weight)
+            d_mix = None if mix is None else torch.zeros_like(mix)
+            for start in (starts[index] for index in share):
+                clips = slice(start, start + step)
+                rows = slice(start * entities, (start + step) * entities)
+                part = x[clips].flatten(3)
+                features, shared = mutual_features(part, low_weight, low_shared, mix)
+                inner = gradient[rows].view(-1, joints, time)
+                lifted = lift(maps[rows]).view(-1, subsets * joints, joints)
+                d_features = torch.bmm(lifted, inner).view_as(features)
+                torch.bmm(features.view(-1, subsets * joints, time), inner.transpose(1, 2), out=lifted)
+                lift.back(lifted.view(-1, channels, subsets, joints * joints), maps[rows], d_maps[rows], d_factor)
+                d_sum = None
+                if mix is not None and shared is not None and d_mix is not None:
+                    grouped = (-1, channels, subsets, joints * time)
+                    product = torch.mul(d_features, shared[:, None], out=features)
+                    d_mix += product.sum(-1).view(-1, entities, channels, subsets).sum((0, 2), dtype=mix.dtype)
+                    by_entity = d_features.view(-1, entities, *grouped[1:])
+                    weights = mix.to(x.dtype)[:, None, :, None]
+                    d_sum = (by_entity[:, 0] * weights[0]).addcmul_(by_entity[:, 1], weights[1]).view_as(shared)
+                    if low_shared is None:
+                        d_features += d_sum[:, None]
+                flat = by_row(part, weight)
+                d_flat = d_features.view(len(flat), -1, d_features.shape[-1])
+                add_weight_gradient(d_weight, d_flat, flat)
+                d_part = None if d_x is None else d_x[clips].flatten(3)
                 if d_part is not None:
-                    d_part += apply_linear(d_sum, low_shared.T)[:, None]
+                    torch.bmm(turned_weight.expand(len(flat), -1, -1), d_flat, out=by_row(d_part, weight))
+                if d_shared is not None and d_sum is not None and low_shared is not None:
+                    add_weight_gradient(d_shared, d_sum, part.sum(dim=1))
+                    if d_part is not None:
+                        d_part += apply_linear(d_sum, low_shared.T)[:, None]
+            return [d_weight, d_shared, d_mix, d_factor]
+
+        made = side_by_side(work, shares(len(starts), workers(x.device, len(starts))))
+        d_weight, d_shared, d_mix, d_factor = (
+            None if parts[0] is None else torch.stack([part for part in parts if part is not None]).sum(0)
+            for parts in zip(*made, strict=True)
+        )
         return d_x, d_weight, d_shared, d_mix, d_maps, d_factor, gradient.sum(-1)
 
 
@@ -230,13 +242,18 @@ def aggregate(
     out = x.new_empty(batch * entities, channels, joints, time)
     lift = Lift(factor)
     step = chunk_size(x, channels * subsets)
-    for start in range(0, batch, step):
-        rows = slice(start * entities, (start + step) * entities)
-        features, _ = mutual_features(x[start : start + step].flatten(3), weight, shared_weight, mix)
-        lifted = lift(maps[rows]).view(-1, subsets * joints, joints).transpose(1, 2)
-        part = out[rows]
-        torch.bmm(lifted, features.view(-1, subsets * joints, time), out=part.view(-1, joints, time))
-        part += steady[rows][..., None]
+    starts = range(0, batch, step)
+
+    def work(share: range) -> None:
+        for start in (starts[index] for index in share):
+            rows = slice(start * entities, (start + step) * entities)
+            features, _ = mutual_features(x[start : start + step].flatten(3), weight, shared_weight, mix)
+            lifted = lift(maps[rows]).view(-1, subsets * joints, joints).transpose(1, 2)
+            part = out[rows]
+            torch.bmm(lifted, features.view(-1, subsets * joints, time), out=part.view(-1, joints, time))
+            part += steady[rows][..., None]
+
+    side_by_side(work, shares(len(starts), workers(x.device, len(starts))))
     return out
 
 

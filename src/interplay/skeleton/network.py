@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import threading
 from collections.abc import Sequence
 from typing import Literal, get_args
 
@@ -26,6 +27,7 @@ from interplay.skeleton.mutual_feature import MutualFeatureExcitation
 from interplay.skeleton.mutual_topology import AlphaOn, Mutual, MutualTopologyExcitation, Topology
 from interplay.skeleton.pointwise import working
 from interplay.skeleton.temporal_convolution import TemporalKind, temporal_convolution
+from interplay.skeleton.workers import shares, side_by_side, workers
 
 ENTITIES = 2
 FIRST_RELATION_CHANNELS = 8
@@ -239,6 +241,7 @@ class FusedNetwork(nn.Module):
         network = copy.deepcopy(network).eval()
         with torch.no_grad():
             self.blocks = nn.ModuleList(FusedBlock(block) for block in network.stack())
+        self._lock = threading.Lock()
         self._lower: dict[tuple[torch.dtype, torch.device], list[FusedBlock]] = {}
         network.blocks = nn.ModuleList()
         self.network = network
@@ -252,21 +255,31 @@ class FusedNetwork(nn.Module):
         if weight.dtype == dtype:
             return blocks
         key = (dtype, weight.device)
-        if key not in self._lower:
-            self._lower = {key: [block.in_precision(dtype) for block in blocks]}
-        return self._lower[key]
+        with self._lock:
+            if key not in self._lower:
+                self._lower = {key: [block.in_precision(dtype) for block in blocks]}
+            return self._lower[key]
 
     def features(self, x: Float[Tensor, "batch channel time joint entity"]) -> Float[Tensor, "batch feature"]:
         """The pooled embedding in front of the linear layer."""
         chunk = self.chunk if x.device.type == "cpu" else max(1, len(x))
-        made = []
+        parts = x.split(chunk) if len(x) else (x,)  # type: ignore[no-untyped-call]
+        count = workers(x.device, len(parts))
+        if count > 1 and len(parts) % count:  # equal shares, so that nobody waits long for the last one
+            parts = x.split(-(-len(x) // (count * -(-len(parts) // count))))  # type: ignore[no-untyped-call]
+
+        def work(share: range) -> list[Tensor]:
+            return [self._part(parts[index]) for index in share]
+
         with torch.no_grad():
-            for start in range(0, len(x), chunk):
-                y = working(self.network.start(x[start : start + chunk]))
-                for block in self.precision(y.dtype):
-                    y = block(y)
-                made.append(self.network.pool(y))
+            made = sum(side_by_side(work, shares(len(parts), count)), [])
         return torch.cat(made) if len(made) != 1 else made[0]
+
+    def _part(self, x: Tensor) -> Tensor:
+        y = working(self.network.start(x))
+        for block in self.precision(y.dtype):
+            y = block(y)
+        return self.network.pool(y)
 
     def forward(self, x: Float[Tensor, "batch channel time joint entity"]) -> Float[Tensor, "batch class"]:
         """Logits."""
