@@ -107,6 +107,7 @@ def test_a_table_on_the_simulator(tmp_path: Path) -> None:
     assert again.cells["Baseline + TC", "test"].top1 == found.cells["Late Fusion", "test"].top1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("study", ["fig3", "fig4", "fig5"])
 def test_a_figure_on_the_simulator(tmp_path: Path, study: str) -> None:
     lines: list[str] = []
