@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import threading
 from collections.abc import Sequence
 from typing import Literal, get_args
 
@@ -241,7 +240,6 @@ class FusedNetwork(nn.Module):
         network = copy.deepcopy(network).eval()
         with torch.no_grad():
             self.blocks = nn.ModuleList(FusedBlock(block) for block in network.stack())
-        self._lock = threading.Lock()
         self._lower: dict[tuple[torch.dtype, torch.device], list[FusedBlock]] = {}
         network.blocks = nn.ModuleList()
         self.network = network
@@ -255,10 +253,9 @@ class FusedNetwork(nn.Module):
         if weight.dtype == dtype:
             return blocks
         key = (dtype, weight.device)
-        with self._lock:
-            if key not in self._lower:
-                self._lower = {key: [block.in_precision(dtype) for block in blocks]}
-            return self._lower[key]
+        if key not in self._lower:
+            self._lower = {key: [block.in_precision(dtype) for block in blocks]}
+        return self._lower[key]
 
     def features(self, x: Float[Tensor, "batch channel time joint entity"]) -> Float[Tensor, "batch feature"]:
         """The pooled embedding in front of the linear layer."""
@@ -272,7 +269,8 @@ class FusedNetwork(nn.Module):
             return [self._part(parts[index]) for index in share]
 
         with torch.no_grad():
-            made = sum(side_by_side(work, shares(len(parts), count)), [])
+            self.precision(working(self.network.classifier.weight[:0]).dtype)  # made before the threads ask for it
+            made = [row for rows in side_by_side(work, shares(len(parts), count)) for row in rows]
         return torch.cat(made) if len(made) != 1 else made[0]
 
     def _part(self, x: Tensor) -> Tensor:

@@ -215,7 +215,9 @@ class SkeletonRecogniser(
         state = {key: value.half() if value.ndim > 1 else value for key, value in self.state_dict().items()}
         # The card belongs to the weights; the mixin would keep that of another model.
         (save_directory / "README.md").unlink(missing_ok=True)
-        save_file({key: value.contiguous().cpu() for key, value in state.items()}, save_directory / "model.safetensors")
+        weights = save_directory / "model.safetensors"
+        save_file({key: value.contiguous().cpu() for key, value in state.items()}, weights)
+        weights.chmod(0o644)  # safetensors writes files that only their owner can read
 
     def generate_model_card(self, *args: Any, **kwargs: Any) -> ModelCard:
         """README.md of the folder: what the config says, in words. ``card`` replaces it (numbers, licence)."""

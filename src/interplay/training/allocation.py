@@ -12,6 +12,7 @@ import platform
 
 M_TRIM_THRESHOLD = -1
 M_MMAP_THRESHOLD = -3
+M_ARENA_MAX = -8
 OLD_MAXIMUM = 32 * 1024 * 1024
 """What older versions of glibc accept at most for the first threshold."""
 
@@ -29,5 +30,6 @@ def keep_freed_memory() -> bool:
     except (OSError, AttributeError):
         return False
     kept = mallopt(M_TRIM_THRESHOLD, -1) == 1  # -1: never give the top of the heap back
+    mallopt(M_ARENA_MAX, 1)  # heaps of other threads are limited to 64 MiB and given back when they are empty
     mapped = any(mallopt(M_MMAP_THRESHOLD, limit) == 1 for limit in (2**31 - 1, OLD_MAXIMUM))
     return kept and mapped
