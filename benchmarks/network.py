@@ -30,7 +30,14 @@ Call = Callable[[], object]
 
 
 def seconds(call: Call, device: torch.device) -> float:
-    """Wall time of one call, all queued work included."""
+    """Wall time of one call, all queued work included; processor time where there is one thread.
+
+    The latter does not count what other processes take, so that one thread can be measured on a machine in use.
+    """
+    if device.type == "cpu" and torch.get_num_threads() == 1:
+        start = time.process_time()
+        call()
+        return time.process_time() - start
     if device.type == "cuda":
         torch.cuda.synchronize()
     start = time.perf_counter()
@@ -47,9 +54,10 @@ def gemm(device: torch.device, dtype: torch.dtype) -> Call:
 
 
 def in_turns(calls: dict[str, Call], device: torch.device, rounds: int) -> dict[str, list[float]]:
-    """Seconds of each call in each round, the calls taking turns after two warm-up rounds."""
-    for call in (*calls.values(), *calls.values()):
-        call()
+    """Seconds of each call in each round, the calls taking turns after four rounds that warm up and grow the heap."""
+    for _ in range(4):
+        for call in calls.values():
+            call()
     found: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds):
         for name, call in calls.items():
@@ -102,12 +110,13 @@ def training(device: torch.device, precision: str, batch: int) -> Call:
 def speed(device: torch.device, batch: int = 32, rounds: int = 7) -> Iterator[Row]:
     """GEMM rates, clips per second and utilisation."""
     name = torch.cuda.get_device_name() if device.type == "cuda" else "cpu"
+    threads = "" if device.type == "cuda" else f", {torch.get_num_threads()} threads"
     for precision in PRECISIONS:
         calls = {"fp32": gemm(device, torch.float32), precision: gemm(device, PRECISIONS[precision])}
         found = in_turns(calls, device, rounds)
         rate = 2 * SIZE**3 / statistics.median(found[precision]) / 1e9
         ratio = statistics.median(found["fp32"]) / statistics.median(found[precision])
-        yield Row("gemm", f"{precision}, {SIZE}", rate, "GFLOP/s", ratio, name)
+        yield Row("gemm", f"{precision}, {SIZE}{threads}", rate, "GFLOP/s", ratio, name)
     for kind, factor in (("inference", 1), ("training", 3)):
         for precision in PRECISIONS:
             made = (inference if kind == "inference" else training)(device, precision, batch)
@@ -117,7 +126,7 @@ def speed(device: torch.device, batch: int = 32, rounds: int = 7) -> Iterator[Ro
                 (batch * factor * FLOP_PER_CLIP / own) / (2 * SIZE**3 / reference)
                 for own, reference in zip(found["network"], found["gemm"], strict=True)
             ]
-            yield Row(kind, f"{precision}, batch {batch}", clips, "clips/s", statistics.median(rates), name)
+            yield Row(kind, f"{precision}, batch {batch}{threads}", clips, "clips/s", statistics.median(rates), name)
 
 
 def exponent(sizes: list[int], times: list[float]) -> float:
@@ -151,7 +160,7 @@ MEMORY = """
 import resource, sys
 from benchmarks.network import inference, training
 import torch
-torch.set_num_threads(2)
+torch.set_num_threads({threads})
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 call = {kind}(torch.device("cpu"), "{precision}", {batch})
 call(); call()
@@ -163,7 +172,7 @@ def memory(batch: int = 32) -> Iterator[Row]:
     """Growth of the largest resident size over that after the imports, each in a process of its own."""
     for kind in ("inference", "training"):
         for precision in PRECISIONS:
-            code = MEMORY.format(kind=kind, precision=precision, batch=batch)
+            code = MEMORY.format(kind=kind, precision=precision, batch=batch, threads=torch.get_num_threads())
             made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
             yield Row("peak memory", f"{kind} {precision}, batch {batch}", float(made.stdout), "MiB")
 
@@ -172,6 +181,8 @@ def rows() -> Iterator[Row]:
     """All of it on the CPU; speed also on CUDA where there is one."""
     keep_freed_memory()
     yield from speed(torch.device("cpu"))
+    if torch.get_num_threads() == 1:
+        return
     yield from growth(torch.device("cpu"))
     yield from memory()
     if torch.cuda.is_available():

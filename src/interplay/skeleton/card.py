@@ -41,6 +41,7 @@ def default_card(
         "",
         "```python",
         "import interplay",
+        "",
         f'interplay.load("{recogniser.name}").predict("recording.npz")',
         "```",
         "",

@@ -10,6 +10,8 @@ from torch import Tensor
 
 ROWS = 8
 """Weight gradients of a lower precision that are summed in it before they join the sum in the weight's own."""
+SMALL = 1 << 16
+"""Elements of a weight up to which that is faster with a product per row first and a sum after."""
 
 
 def working(x: Tensor) -> Tensor:
@@ -37,6 +39,10 @@ def add_weight_gradient(
     elif x.dtype == onto.dtype:
         for row_gradient, row in zip(gradient, x, strict=True):
             onto.addmm_(row_gradient, row.T)
+    elif onto.numel() <= SMALL:
+        for start in range(0, x.shape[0], ROWS):
+            part = slice(start, start + ROWS)
+            onto += torch.bmm(gradient[part], x[part].transpose(1, 2)).sum(0).to(onto.dtype)
     else:  # a few rows are summed in the products' precision, these sums in that of ``onto``
         made = None
         for row, (row_gradient, row_x) in enumerate(zip(gradient, x, strict=True), start=1):
