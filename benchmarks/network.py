@@ -110,7 +110,7 @@ def training(device: torch.device, precision: str, batch: int) -> Call:
 def speed(device: torch.device, batch: int = 32, rounds: int = 7) -> Iterator[Row]:
     """GEMM rates, clips per second and utilisation."""
     name = torch.cuda.get_device_name() if device.type == "cuda" else "cpu"
-    threads = "" if device.type == "cuda" else f", {torch.get_num_threads()} threads"
+    threads = "" if device.type == "cuda" else f", threads {torch.get_num_threads()}"
     for precision in PRECISIONS:
         calls = {"fp32": gemm(device, torch.float32), precision: gemm(device, PRECISIONS[precision])}
         found = in_turns(calls, device, rounds)
@@ -157,19 +157,29 @@ def growth(device: torch.device, rounds: int = 5) -> Iterator[Row]:
 
 
 MEMORY = """
-import resource, sys
-from benchmarks.network import inference, training
 import torch
+from benchmarks.network import inference, resident, training
 torch.set_num_threads({threads})
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 call = {kind}(torch.device("cpu"), "{precision}", {batch})
+with open("/proc/self/clear_refs", "w") as file:
+    file.write("5")  # forget the peak of the imports
+before = resident("VmRSS")
 call(); call()
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+print(resident("VmHWM") - before)
 """
 
 
+def resident(what: str) -> float:
+    """MiB in memory now (VmRSS) or at most (VmHWM), from the kernel's account of this process."""
+    with open("/proc/self/status", encoding="ascii") as file:
+        line = next(line for line in file if line.startswith(what))
+    return int(line.split()[1]) / 1024
+
+
 def memory(batch: int = 32) -> Iterator[Row]:
-    """Growth of the largest resident size over that after the imports, each in a process of its own."""
+    """Largest resident size over that with the network and its input made, each in a process of its own (Linux)."""
+    if not sys.platform.startswith("linux"):
+        return
     for kind in ("inference", "training"):
         for precision in PRECISIONS:
             code = MEMORY.format(kind=kind, precision=precision, batch=batch, threads=torch.get_num_threads())
