@@ -1,0 +1,1 @@
+"""Relation heads: one file each, siblings with one interface."""
