@@ -192,3 +192,13 @@ def test_views_make_the_answer_symmetric(make_clip) -> None:  # type: ignore[no-
     np.testing.assert_allclose(looking.probabilities([exchanged]), answer, atol=1e-5)
     np.testing.assert_allclose(looking.probabilities([seen]), answer, atol=1e-5)
     np.testing.assert_allclose(answer.sum(), 1.0, atol=1e-5)
+
+
+def test_changed_weights_change_the_next_answer(recogniser, make_clip) -> None:  # type: ignore[no-untyped-def]
+    clips = [make_clip(frames=20)]
+    before = recogniser.scores(clips)
+    recogniser.eval()
+    with torch.no_grad():
+        np.testing.assert_allclose(before, recogniser(clips).numpy(), rtol=1e-4, atol=1e-5)  # the plain form
+        recogniser.networks[0].classifier.bias.add_(1.0)
+    np.testing.assert_allclose(recogniser.scores(clips), before + 1.0, rtol=1e-4, atol=1e-5)

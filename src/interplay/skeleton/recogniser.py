@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import redirect_stdout
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +101,7 @@ class SkeletonRecogniser(
         self.name = name
         self.card = ""
         self._stream: Stream | None = None
+        self._fast: tuple[tuple[tuple[int, int], ...], list[nn.Module]] | None = None
         self.streams = tuple(tuple(entry["streams"]) for entry in networks)
         self.networks = nn.ModuleList(
             MutualExcitationGCN(
@@ -125,15 +126,29 @@ class SkeletonRecogniser(
 
     def forward(self, clips: Sequence[SkeletonClip]) -> Float[Tensor, "batch class"]:
         """Logits of a batch of clips."""
+        return self._logits(clips, self.networks)
+
+    def _logits(self, clips: Sequence[SkeletonClip], networks: Iterable[nn.Module]) -> Float[Tensor, "batch class"]:
         device = next(self.parameters()).device
         padded, lengths = self._padded(clips)
         looks = views(padded.to(device), self.settings.views, self.layout)
         outputs = [
             network(network_input(look, lengths.to(device), self.settings, streams, self.layout))
-            for network, streams in zip(self.networks, self.streams, strict=True)
+            for network, streams in zip(networks, self.streams, strict=True)
             for look in looks
         ]
         return average(outputs)
+
+    def _fused(self) -> list[nn.Module]:
+        """The networks in their form for inference, made again only when a weight has changed or moved."""
+        tensors = chain(self.networks.parameters(), self.networks.buffers())
+        state = tuple((tensor.data_ptr(), tensor._version) for tensor in tensors)
+        if self._fast is None or self._fast[0] != state:
+            self._fast = (
+                state,
+                [network.fused() for network in self.networks if isinstance(network, MutualExcitationGCN)],
+            )
+        return self._fast[1]
 
     @torch.inference_mode()
     def scores(self, clips: Iterable[SkeletonClip], batch_size: int = 32) -> Float[np.ndarray, "clip class"]:
@@ -141,7 +156,8 @@ class SkeletonRecogniser(
         was_training = self.training
         self.eval()
         try:
-            rows = [self(batch).float().cpu().numpy() for batch in _batches(clips, batch_size)]
+            networks = self._fused()
+            rows = [self._logits(batch, networks).float().cpu().numpy() for batch in _batches(clips, batch_size)]
         finally:
             self.train(was_training)
         return np.concatenate(rows) if rows else np.zeros((0, len(self.classes)), np.float32)

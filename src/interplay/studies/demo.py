@@ -34,6 +34,9 @@ from interplay.viz.style import save
 FIRST_SEED = 900_000_000
 """Far above every seed that training, validation and test parts of a playground data set use."""
 
+RECORDINGS = 4
+"""How many long recordings are scanned."""
+
 SHARED_WITH_SBU: Mapping[str, str] = {
     "approach": "approaching",
     "depart": "departing",
@@ -207,22 +210,31 @@ def _matrix(page: Page, recogniser: SkeletonRecogniser, answered: Sequence[Answe
 
 
 def _long(page: Page, recogniser: SkeletonRecogniser, folder: Path, say: Callable[[str], None]) -> None:
-    episode = long_recording(FIRST_SEED + 1)
-    clip = skeleton_view(episode)
-    clip = replace(clip, id="recording", meta={**clip.meta, "source": "playground"})
-    prediction = recogniser.predict(clip)
-    measured = interval_metrics({clip.id: prediction.interactions}, {clip.id: episode.interactions})
-    figure = timeline(prediction.interactions, episode.interactions, clip.frames / (clip.frames_per_second or 30.0))
-    save(figure, folder / "timeline")
+    predicted, true, length = {}, {}, {}
+    for number in range(RECORDINGS):
+        episode = long_recording(FIRST_SEED + number)
+        clip = skeleton_view(episode)
+        clip = replace(clip, id=f"recording {number + 1}", meta={**clip.meta, "source": "playground"})
+        predicted[clip.id] = recogniser.predict(clip).interactions
+        true[clip.id] = episode.interactions
+        length[clip.id] = clip.frames / (clip.frames_per_second or 30.0)
+    measured = interval_metrics(predicted, true)
     page.section(
-        "A long recording",
-        f"{clip.frames / (clip.frames_per_second or 30.0):.0f} seconds with {len(episode.interactions)} interactions "
-        "and neutral stretches, scanned with sliding windows and answered as intervals. "
-        f"{measured.hits} of {measured.true} found with their name and an overlap (IoU) of at least one half; "
-        f"{measured.predicted - measured.hits} answers match none.",
+        "Long recordings",
+        f"{RECORDINGS} recordings of {min(length.values()):.0f} to {max(length.values()):.0f} seconds with "
+        f"{measured.true} interactions and neutral stretches between them, scanned with sliding windows and answered "
+        f"as intervals. {measured.hits} of {measured.true} found with their name and an overlap (IoU) of at least one "
+        f"half; {measured.predicted - measured.hits} answers match none.",
     )
-    page.figure(figure, "Time line of true and predicted intervals", "Above what happened, below what was answered.")
-    say(f"a recording of {clip.frames} frames: {measured.hits} of {measured.true} interactions found")
+    for name in list(predicted)[:2]:
+        figure = timeline(predicted[name], true[name], length[name])
+        save(figure, folder / f"timeline-{name.replace(' ', '-')}")
+        page.figure(
+            figure,
+            f"Time line of {name}: true and predicted intervals",
+            f"{name.capitalize()}: above what happened, below what was answered.",
+        )
+    say(f"{RECORDINGS} long recordings: {measured.hits} of {measured.true} interactions found")
 
 
 def _unknown(page: Page, recogniser: SkeletonRecogniser, each: int, say: Callable[[str], None]) -> None:
