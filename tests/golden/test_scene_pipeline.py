@@ -1,0 +1,103 @@
+"""Encodings, masks, refinement and ranking as the public scene-graph benchmark computes them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from tests.golden.sources import archive
+from torch import Tensor
+
+from interplay.graph.boxes import iou_matrix, union_boxes
+from interplay.scene.encodings import (
+    PositionEmbedding,
+    box_info,
+    encode_boxes,
+    overlap_info,
+    pair_info,
+    two_box_masks,
+)
+from interplay.scene.refinement import best_labels, greedy_labels
+from interplay.scene.structures import Entities, Pairs, starts
+
+
+class Scenes:
+    """Tensors of an archive, with pairs counted through the batch."""
+
+    def __init__(self, request: pytest.FixtureRequest, name: str) -> None:
+        self.values = {key: torch.from_numpy(np.array(value)) for key, value in archive(request, name).items()}
+        counts = tuple(self["in.n_obj"].tolist())
+        pair_counts = self["in.n_pair"].tolist()
+        sizes = self["in.image_wh"].float()
+        self.entities = Entities(counts, self["in.boxes"], sizes, self["in.det_logits"], self["in.gt_labels"])
+        first = torch.tensor(starts(counts)).repeat_interleave(torch.tensor(pair_counts))
+        self.pairs = Pairs(tuple(pair_counts), self["in.pairs"] + first[:, None])
+        self.sizes = sizes[self.entities.image]
+
+    def __getitem__(self, key: str) -> Tensor:
+        return self.values[key]
+
+    def close(self, found: Tensor, key: str) -> None:
+        wanted = self[key]
+        torch.testing.assert_close(found, wanted, rtol=0, atol=1e-5 * float(wanted.abs().max()))
+
+
+def linear(scenes: Scenes, name: str) -> dict[str, Tensor]:
+    return {"weight": scenes[f"{name}.W"], "bias": scenes[f"{name}.b"]}
+
+
+def norm(scenes: Scenes, name: str) -> dict[str, Tensor]:
+    names = {"weight": "gamma", "bias": "beta", "running_mean": "mean", "running_var": "var"}
+    made = {ours: scenes[f"{name}.{theirs}"] for ours, theirs in names.items()}
+    return made | {"num_batches_tracked": torch.tensor(0)}
+
+
+def test_encodings_and_masks(request: pytest.FixtureRequest) -> None:
+    scenes = Scenes(request, "heads/sgb_spatial.npz")
+    boxes, index = scenes.entities.boxes, scenes.pairs.index
+    scenes.close(encode_boxes(boxes, scenes.sizes), "b9")
+    scenes.close(box_info(boxes, scenes.sizes), "box_info8")
+    scenes.close(pair_info(boxes, index, scenes.sizes), "pair_info32")
+    scenes.close(overlap_info(boxes, scenes.entities.counts), "overlap_info")
+    scenes.close(union_boxes(boxes[index[:, 0]], boxes[index[:, 1]]), "union_boxes")
+    assert torch.equal(two_box_masks(boxes, index, scenes.sizes), scenes["masks"])
+
+
+def test_position_embedding(request: pytest.FixtureRequest) -> None:
+    scenes = Scenes(request, "heads/sgb_spatial.npz")
+    module = PositionEmbedding().eval()
+    module.reduce.load_state_dict(linear(scenes, "w.pos.lin1"))
+    module.norm.load_state_dict(norm(scenes, "w.pos.bn"))
+    module.expand.load_state_dict(linear(scenes, "w.pos.lin2"))
+    encoded = encode_boxes(scenes.entities.boxes, scenes.sizes)
+    with torch.no_grad():
+        scenes.close(module.norm(module.reduce(encoded)), "pos_after_bn")
+        scenes.close(module(encoded), "pos")
+
+
+@pytest.mark.parametrize("case", ["nms_a", "nms_b"])
+def test_greedy_labels(request: pytest.FixtureRequest, case: str) -> None:
+    values = Scenes(request, "heads/sgb_rank_nms.npz")
+    boxes = values[f"{case}.boxes_per_cls"]
+    found = greedy_labels(values[f"{case}.logits"].softmax(1), boxes, float(values[f"{case}.thresh"]))
+    assert torch.equal(found, values[f"{case}.labels"])
+    if case == "nms_a":
+        for label in range(boxes.shape[1]):
+            torch.testing.assert_close(iou_matrix(boxes[:, label], boxes[:, label]), values["nms_a.iou"][label])
+
+
+@pytest.mark.parametrize("case", ["nms_exhausted", "nms_exhausted_decoder"])
+def test_labels_once_nothing_is_left(request: pytest.FixtureRequest, case: str) -> None:
+    """What the public loops assign after that is not followed; what was assigned before is."""
+    values = Scenes(request, "heads/sgb_rank_nms.npz")
+    logits, boxes = values[f"{case}.logits"], values[f"{case}.boxes_per_cls"]
+    found = greedy_labels(logits.softmax(1), boxes, float(values[f"{case}.thresh"]))
+    wanted = values[f"{case}.labels" if case == "nms_exhausted" else f"{case}.labels_postproc_loop"]
+    assert torch.equal(found[found > 0], wanted[found > 0])
+    assert (found == 0).any()
+
+
+@pytest.mark.parametrize("task", ["predcls", "sgcls"])
+def test_best_labels(request: pytest.FixtureRequest, task: str) -> None:
+    values = Scenes(request, "heads/sgb_rank_nms.npz")
+    assert torch.equal(best_labels(values[f"{task}.in.obj_logits"]), values[f"{task}.obj_labels"])
