@@ -14,7 +14,7 @@ import torch
 
 from interplay.errors import InterplayError
 from interplay.training import callbacks as module
-from interplay.training.callbacks import higher_is_better
+from interplay.training.callbacks import EpochSchedule, higher_is_better
 from interplay.training.folder import RunFolder
 from interplay.training.settings import OptimiserSettings, TrainingSettings
 from interplay.training.trainer import (
@@ -76,7 +76,7 @@ def fit(
     folder = RunFolder(tmp_path)
     task = task or Task(scores)
     with quiet_lightning():
-        trainer, record = build_trainer(settings, optimiser, folder, "test_top1", quiet)
+        trainer, record = build_trainer(settings, EpochSchedule(optimiser, settings.epochs), folder, "test_top1", quiet)
         trainer.fit(task)
     return task, record, folder
 
@@ -162,7 +162,7 @@ def test_what_this_machine_cannot_do(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     settings = TrainingSettings(tensorboard=False, **training)
     with pytest.raises(InterplayError, match=f"^{said}"):
-        build_trainer(settings, OptimiserSettings(), RunFolder(tmp_path), "test_top1")
+        build_trainer(settings, EpochSchedule(OptimiserSettings(), settings.epochs), RunFolder(tmp_path), "test_top1")
 
 
 def test_a_checkpoint_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:

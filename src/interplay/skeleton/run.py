@@ -19,6 +19,7 @@ from interplay.skeleton.outcome import finish, headline
 from interplay.skeleton.recipe import resolve
 from interplay.skeleton.task import SkeletonTask
 from interplay.training.allocation import keep_freed_memory
+from interplay.training.callbacks import EpochSchedule
 from interplay.training.environment import environment
 from interplay.training.folder import RunFolder, is_first_process
 from interplay.training.recipes import load_recipe, nearest, override_arguments
@@ -111,7 +112,7 @@ def run_resolved(
             line(f"{dataset.name}: {begun}")
     task = SkeletonTask(network, optimiser, len(cache.classes), module.evaluation_parts)
     with quiet_lightning(), clear_write_errors(folder.path):
-        trainer, record = build_trainer(training, optimiser, folder, monitor, quiet)
+        trainer, record = build_trainer(training, EpochSchedule(optimiser, training.epochs), folder, monitor, quiet)
         if not quiet and trainer.is_global_zero:
             cost = expectation(network, module, training, trainer.precision_plugin)
             line(f"{dataset.name}: {cost}")

@@ -23,29 +23,42 @@ def higher_is_better(metric: str) -> bool:
     return not metric.endswith("loss")
 
 
-class EpochSchedule(Callback):
-    """Set the learning rate and the random state of each epoch, and have the last one evaluated in any case.
+class FreshDraws(Callback):
+    """Set the random state of each epoch, and have the last one evaluated in any case.
 
-    Dropout draws from PyTorch's global generators; seeded anew for every epoch, they too have no history that an
+    Dropout draws from PyTorch's global generators; seeded anew for every epoch, they have no history that an
     interrupted run would lose.
 
     Args:
-        settings: optimiser of the recipe.
         epochs: of the whole run.
         seed: of the run.
     """
 
-    def __init__(self, settings: OptimiserSettings, epochs: int, seed: int) -> None:
-        self.settings, self.epochs, self.seed = settings, epochs, seed
+    def __init__(self, epochs: int, seed: int) -> None:
+        self.epochs, self.seed = epochs, seed
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        torch.manual_seed(generator(self.seed, "dropout", trainer.current_epoch, trainer.global_rank).initial_seed())
+        if trainer.current_epoch == self.epochs - 1:
+            trainer.check_val_every_n_epoch = 1
+
+
+class EpochSchedule(Callback):
+    """Set the learning rate of each epoch.
+
+    Args:
+        settings: optimiser of the recipe.
+        epochs: of the whole run.
+    """
+
+    def __init__(self, settings: OptimiserSettings, epochs: int) -> None:
+        self.settings, self.epochs = settings, epochs
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         rate = learning_rate(self.settings, trainer.current_epoch, self.epochs)
         for optimiser in trainer.optimizers:
             for group in optimiser.param_groups:
                 group["lr"] = rate
-        torch.manual_seed(generator(self.seed, "dropout", trainer.current_epoch, trainer.global_rank).initial_seed())
-        if trainer.current_epoch == self.epochs - 1:
-            trainer.check_val_every_n_epoch = 1
 
 
 class RunRecord(Checkpoint):

@@ -19,9 +19,9 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from interplay.errors import InterplayError
-from interplay.training.callbacks import EpochSchedule, FiniteLoss, ProgressLine, RunRecord, higher_is_better
+from interplay.training.callbacks import FiniteLoss, FreshDraws, ProgressLine, RunRecord, higher_is_better
 from interplay.training.folder import RunFolder
-from interplay.training.settings import OptimiserSettings, TrainingSettings
+from interplay.training.settings import TrainingSettings
 from interplay.training.writing import write_whole
 
 
@@ -54,7 +54,7 @@ def world_size(settings: TrainingSettings) -> int:
 
 def build_trainer(
     training: TrainingSettings,
-    optimiser: OptimiserSettings,
+    schedule: Callback,
     folder: RunFolder,
     monitor: str,
     quiet: bool = False,
@@ -63,7 +63,7 @@ def build_trainer(
 
     Args:
         training: of the recipe.
-        optimiser: of the recipe (for the learning rate's schedule).
+        schedule: sets the learning rate.
         folder: of the run.
         monitor: metric that chooses the best epoch and stops early.
         quiet: no progress bar.
@@ -78,7 +78,7 @@ def build_trainer(
         raise InterplayError("training.precision: found 16-mixed on a CPU, expected 32-true or bf16-mixed")
     record = RunRecord(folder, monitor)
     # The order matters: early stopping is decided before the record closes the epoch.
-    callbacks: list[Callback] = [EpochSchedule(optimiser, training.epochs, training.seed), FiniteLoss()]
+    callbacks: list[Callback] = [FreshDraws(training.epochs, training.seed), schedule, FiniteLoss()]
     if training.early_stop:
         callbacks.append(
             EarlyStopping(
