@@ -8,8 +8,8 @@ import torch
 from tests.golden.sources import archive
 from torch import Tensor, nn
 
-from interplay.scene.heads.entity_labels import best_class
 from interplay.scene.heads.gated_graph import GatedUpdate, Nodes, ObjectRouting, RelationRouting
+from interplay.scene.refinement import best_labels
 
 Values = dict[str, np.ndarray]
 STEPS = (1, 2, 3)
@@ -79,7 +79,7 @@ def test_object_graph(values: Values, variant: str) -> None:
     close(routing.outputs(state, start), values[f"{variant}/object/out"])
     logits = routing(x, knowledge, image, len(values["n_objects"]))
     close(logits, values[f"{variant}/object/logits"])
-    np.testing.assert_array_equal(best_class(logits).numpy(), values[f"{variant}/relation/predicted_labels"])
+    np.testing.assert_array_equal(best_labels(logits).numpy(), values[f"{variant}/relation/predicted_labels"])
 
 
 @torch.no_grad()

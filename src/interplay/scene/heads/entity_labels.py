@@ -7,12 +7,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torchvision.ops import batched_nms
 
+from interplay.scene.refinement import best_labels
 from interplay.scene.structures import Entities, Task
-
-
-def best_class(logits: Float[Tensor, "entity class"]) -> Int[Tensor, " entity"]:
-    """Most probable class of 1..O−1."""
-    return logits[:, 1:].argmax(dim=1) + 1
 
 
 def known_or(guess: Int[Tensor, " entity"], entities: Entities, task: Task, training: bool) -> Int[Tensor, " entity"]:
@@ -22,7 +18,7 @@ def known_or(guess: Int[Tensor, " entity"], entities: Entities, task: Task, trai
     return torch.where(entities.labels > 0, entities.labels, guess)
 
 
-def best_class_after_nms(
+def suppressed_labels(
     logits: Float[Tensor, "entity class"], entities: Entities, threshold: float = 0.3
 ) -> Int[Tensor, " entity"]:
     """Most probable class of 1..O−1 among those in which the entity's box survives that class's own non-maximum
@@ -31,7 +27,7 @@ def best_class_after_nms(
     Where we differ: an entity suppressed in every class keeps its best class (the released code: class 1).
     """
     if entities.boxes_per_class is None or not len(logits):
-        return best_class(logits)
+        return best_labels(logits)
     count, classes = logits.shape
     scores = logits.softmax(dim=1)[:, 1:].flatten()
     boxes = entities.boxes_per_class[:, 1:].reshape(-1, 4)

@@ -11,9 +11,10 @@ from torch import Tensor
 from interplay.data.scene_statistics import SceneStatistics
 from interplay.data.scenes import Vocabulary
 from interplay.scene.frequency import FrequencyBias
-from interplay.scene.heads.entity_labels import best_class, best_class_after_nms, known_or
+from interplay.scene.heads.entity_labels import known_or, suppressed_labels
 from interplay.scene.heads.gated_graph import ObjectRouting, RelationRouting
 from interplay.scene.heads.interface import HeadOutput, RelationHead
+from interplay.scene.refinement import best_labels
 from interplay.scene.structures import Entities, Pairs, Task, UnionFeatures
 from interplay.scene.word_vectors import WordVectors
 
@@ -100,7 +101,7 @@ class KERN(RelationHead):
         """Classes that pick the rows of M_rel: true ones in training and PredCls, else the refined ones."""
         detached = logits.detach()
         suppress = self.task == "sggen" and not self.training
-        guess = best_class_after_nms(detached, entities, self.label_suppression) if suppress else best_class(detached)
+        guess = suppressed_labels(detached, entities, self.label_suppression) if suppress else best_labels(detached)
         return known_or(guess, entities, self.task, self.training)
 
     def forward(
