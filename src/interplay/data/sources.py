@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from interplay.data.errors import DataError
@@ -35,3 +36,9 @@ def file_fingerprint(kind: str, path: Path, settings: object) -> str:
         raise DataError(path, "", f"an unreadable file ({error.strerror})", "the data") from None
     key = repr((path.name, status.st_size, status.st_mtime_ns, settings))
     return f"{kind} {hashlib.sha256(key.encode()).hexdigest()}"
+
+
+def files_fingerprint(kind: str, paths: Iterable[Path], settings: object) -> str:
+    """The same of several files."""
+    keys = [file_fingerprint(kind, path, settings) for path in paths]
+    return f"{kind} {hashlib.sha256(repr(keys).encode()).hexdigest()}"
