@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -17,7 +19,10 @@ from interplay.scene.encodings import (
     pair_info,
     two_box_masks,
 )
+from interplay.scene.heads.interface import HeadOutput
+from interplay.scene.ranking import rank
 from interplay.scene.refinement import best_labels, greedy_labels
+from interplay.scene.sampling import all_pairs
 from interplay.scene.structures import Entities, Pairs, starts
 
 
@@ -101,3 +106,38 @@ def test_labels_once_nothing_is_left(request: pytest.FixtureRequest, case: str) 
 def test_best_labels(request: pytest.FixtureRequest, task: str) -> None:
     values = Scenes(request, "heads/sgb_rank_nms.npz")
     assert torch.equal(best_labels(values[f"{task}.in.obj_logits"]), values[f"{task}.obj_labels"])
+
+
+@pytest.mark.parametrize("task", ["predcls", "sgcls", "sgdet"])
+def test_ranking(request: pytest.FixtureRequest, task: str) -> None:
+    scenes = Scenes(request, "heads/sgb_rank_nms.npz")
+    entities, threshold = scenes.entities, 0.5
+    if task == "sgdet":
+        entities = replace(entities, boxes_per_class=scenes["sgdet.in.boxes_per_cls"])
+        threshold = float(scenes["sgdet.in.nms_thresh"])
+    logits = scenes[f"{task}.in.obj_logits"]
+    answers = rank(HeadOutput(logits, scenes["in.rel_logits"], best_labels(logits), scenes.pairs), entities, threshold)
+    assert torch.equal(torch.cat([one.labels for one in answers]), scenes[f"{task}.obj_labels"])
+    assert torch.equal(torch.cat([one.pairs for one in answers]), scenes[f"{task}.sorted_pairs"])
+    assert torch.equal(torch.cat([one.predicates for one in answers]), scenes[f"{task}.rel_labels"])
+    scenes.close(torch.cat([one.entity_scores for one in answers]), f"{task}.obj_scores")
+    scenes.close(torch.cat([one.predicate_probabilities for one in answers]), f"{task}.rel_prob")
+    scenes.close(torch.cat([one.scores for one in answers]), f"{task}.triple_score")
+    scenes.close(torch.cat([one.boxes for one in answers]), f"{task}.boxes")
+
+
+def test_pairs_to_rank(request: pytest.FixtureRequest) -> None:
+    scenes = Scenes(request, "heads/sgb_spatial.npz")
+    assert torch.equal(all_pairs(scenes.entities).index, scenes.pairs.index)
+    boxes, size = scenes["pairs.overlap_demo_boxes"], scenes["pairs.overlap_demo_wh"][None].float()
+    given = Entities((len(boxes),), boxes, size, torch.zeros(len(boxes), 2))
+    found = replace(given, boxes_per_class=boxes[:, None].expand(-1, 2, -1))
+    assert torch.equal(all_pairs(given).index, scenes["pairs.overlap_off"])
+    assert torch.equal(all_pairs(found, overlapping=True).index, scenes["pairs.overlap_on"])
+    assert torch.equal(all_pairs(given, overlapping=True).index, scenes["pairs.overlap_on_gt_boxes"])
+    one = Entities((1,), boxes[:1], size, torch.zeros(1, 2))
+    assert torch.equal(all_pairs(one, placeholder=True).index, scenes["pairs.single_box"])
+    assert len(all_pairs(one).index) == 0
+    apart = torch.tensor([[0.0, 0, 9, 9], [50, 50, 59, 59]])
+    two = Entities((2,), apart, size, torch.zeros(2, 2), boxes_per_class=apart[:, None].expand(-1, 2, -1))
+    assert torch.equal(all_pairs(two, overlapping=True, placeholder=True).index, scenes["pairs.overlap_on_none"])
