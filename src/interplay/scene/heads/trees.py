@@ -83,9 +83,9 @@ def spanning_forest(scores: Float[Tensor, "image n n"], counts: Sequence[int]) -
     """Maximum spanning tree of each image by Prim's algorithm, all images step by step together (spec §B.4, §H.4, L.7).
 
     root = argmaxᵢ of the row mean over the image's own entities, the diagonal included; then, repeatedly, the largest
-    score[i, j] with i in the tree and j not in it makes j the next child of i. The score need not be symmetric. Of equal
-    scores the one whose i joined the tree first is taken, then the smallest j. Entities keep their best parent so far,
-    so that n entities cost n steps over n numbers.
+    score[i, j] with i in the tree and j not in it makes j the next child of i. The score need not be symmetric. Of
+    equal scores the one whose i joined the tree first is taken, then the smallest j. Entities keep their best parent so
+    far, so that n entities cost n steps over n numbers.
 
     Binary form: first child = left child, next sibling = right child.
 

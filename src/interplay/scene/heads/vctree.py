@@ -1,4 +1,4 @@
-"""VCTree: context of entities and of edges along a tree that the picture decides (Tang et al., CVPR 2019; spec §B.4)."""
+"""VCTree: context of entities and edges along a tree that the picture decides (Tang et al., CVPR 2019; spec §B.4)."""
 
 from __future__ import annotations
 
