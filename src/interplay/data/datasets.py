@@ -30,6 +30,7 @@ DATASETS: Mapping[str, str] = {
     "plain": "interplay.data.plain_folder:PlainFolder",
     "playground": "interplay.data.playground.dataset:Playground",
     "hands": "interplay.data.playground.dataset:PlaygroundHands",
+    "playground_scenes": "interplay.data.playground.scenes:PlaygroundScenes",
 }
 """Name → ``module:class``. The classes are imported only when asked for."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -48,6 +48,7 @@ class SceneImage:
             vocabulary's predicates. Every annotated row, repeats included.
         file: the picture on disk, or None where only annotations are at hand.
         meta: what else the data set says.
+        picture: draws the pixels, uint8 (height, width, 3), where there is no file.
     """
 
     id: str
@@ -58,6 +59,7 @@ class SceneImage:
     relations: NDArray[np.int64]
     file: Path | None = None
     meta: Mapping[str, int | float | str] = field(default_factory=dict)
+    picture: Callable[[], NDArray[np.uint8]] | None = None
 
     def __post_init__(self) -> None:
         if self.boxes.dtype != np.float32 or self.boxes.ndim != 2 or self.boxes.shape[1] != 4:
@@ -69,6 +71,8 @@ class SceneImage:
 
     def pixels(self) -> NDArray[np.uint8]:
         """The picture, (height, width, 3) RGB. DataError if there is none or it cannot be decoded."""
+        if self.file is None and self.picture is not None:
+            return self.picture()
         if self.file is None:
             raise DataError(self.id, "", "annotations only", "a picture")
         return read_picture(self.file)
@@ -95,14 +99,16 @@ class SceneDataset(Protocol):
     Attributes:
         name: as in ``interplay.data.datasets.DATASETS``.
         vocabulary: names of classes and predicates.
-        zero_shot: int64 (Z, 3) rows (subject class, object class, predicate) that training never shows, or None.
     """
 
     name: str
     vocabulary: Vocabulary
-    zero_shot: NDArray[np.int64] | None
 
     def __len__(self) -> int: ...
+
+    @property
+    def zero_shot(self) -> NDArray[np.int64] | None:
+        """(Z, 3) rows (subject class, object class, predicate) that training never shows, or None."""
 
     @property
     def ids(self) -> Sequence[str]:
