@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
+from PIL import Image
+
 from interplay.data.errors import DataError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+_ORIENTATION = 0x0112
 
 
 class PictureFolder:
@@ -46,3 +49,14 @@ class PictureFolder:
             return None
         name = Path(id).stem if Path(id).suffix.lower() in SUFFIXES else id
         return files.get(name) or (files.get(name.lstrip("0") or "0") if name.isdecimal() else None)
+
+
+def picture_size(file: Path) -> tuple[int, int] | None:
+    """Width and height of a picture, turned upright as its EXIF says, from its header alone; None if unreadable."""
+    try:
+        with Image.open(file) as opened:
+            width, height = opened.size
+            turned = opened.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):
+        return None
+    return (height, width) if turned else (width, height)

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from interplay.data.errors import DataError
 from interplay.data.json_files import Place
+from interplay.data.picture_folder import PictureFolder
 from interplay.data.scenes import SceneImage, Vocabulary
+from interplay.data.zero_shot import unseen_triplets
 
 MAX_ENTITIES = 4096
 """Of one picture; what follows needs memory for their square."""
@@ -164,6 +166,10 @@ class SceneTable:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def file(self, index: int) -> str:
+        """Name of a picture's file, or its id."""
+        return self._files[index] or self.ids[index]
+
     @property
     def broken(self) -> Mapping[int, DataError]:
         """Index → why the picture cannot be read."""
@@ -201,8 +207,23 @@ class SceneTable:
         labels = self._labels[0]
         return np.stack([labels[first + rows[:, 0]], labels[first + rows[:, 1]], rows[:, 2]], axis=1).astype(np.int64)
 
-    def read(self, index: int, images: Path | None = None) -> SceneImage:
-        """One picture. ``images``: folder of the pictures; a picture that is not there is None."""
+    def zero_shot(self) -> NDArray[np.int64]:
+        """(Z, 3) subject class, object class, predicate of the test relations that no training or validation picture
+        has."""
+        test = np.array([part == "test" for part in self.part_names], bool)
+        return unseen_triplets(self.triplets(np.flatnonzero(test)), self.triplets(np.flatnonzero(~test)))
+
+    def facts(self) -> dict[str, int | str]:
+        """What `data check` prints of every such set: pictures without relations, relations of an entity with
+        itself."""
+        relations = self._relations[0]
+        return {
+            "pictures without relations": int((self.relation_counts() == 0).sum()) - len(self._errors),
+            "relations of an entity with itself": int((relations[:, 0] == relations[:, 1]).sum()),
+        }
+
+    def read(self, index: int, pictures: PictureFolder | None = None) -> SceneImage:
+        """One picture's annotations; its file is looked for in ``pictures``."""
         assert self._starts is not None, "freeze() comes first"
         if not 0 <= index < len(self):
             raise IndexError(f"picture {index}: there are {len(self)}")
@@ -210,14 +231,12 @@ class SceneTable:
             raise self._errors[index]
         first, last = self._starts[0][index : index + 2]
         begin, end = self._starts[1][index : index + 2]
-        name = self._files[index]
-        file = images / name if images is not None and name is not None else None
         return SceneImage(
             self.ids[index],
             *self._sizes[index],
             self._boxes[0][first:last].copy(),
             self._labels[0][first:last].astype(np.int64),
             self._relations[0][begin:end].astype(np.int64),
-            file if file is not None and file.is_file() else None,
+            pictures.find(self.file(index)) if pictures is not None else None,
             self._meta[index] or {},
         )

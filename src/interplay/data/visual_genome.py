@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +69,7 @@ class VisualGenome:
         with_relations: bool = True,
         validation: int | None = None,
         require_overlap: bool = False,
-        zero_shot_list: Literal["auto", "computed"] | str = "auto",
+        zero_shot_list: str = "auto",
     ) -> None:
         if validation is not None and validation < 0:
             raise ValueError(f"validation: found {validation}, expected a number of pictures ≥ 0")
