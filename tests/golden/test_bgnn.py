@@ -21,7 +21,7 @@ from interplay.scene.resampling import (
     repeat_factors,
     rounded_at_random,
 )
-from interplay.scene.structures import Entities, Pairs, Task, UnionFeatures
+from interplay.scene.structures import Pairs, Task, UnionFeatures
 
 STAGES = (0, 1, 2)
 PASSING = {
@@ -186,6 +186,8 @@ def check_messages(
 def test_whole_head(values: Values, part: str) -> None:
     task: Task = "sggen" if part == "sgdet" else "predcls"
     entities, pairs = box_head_batch(values, task)
+    table = values["frequency_prob_plus_eps"]
+    close(torch.from_numpy(np.log(table)).flatten(0, 1), values["frequency_table"])
     for made in (head(values, task, refine=False), head(values, task, refine=False, skip="batch")):
         found = made(given(values, "x"), union(values), entities, pairs).relation_logits
         close(found, values[f"{part}/relation_logits"])
@@ -202,7 +204,7 @@ def test_before_the_graph_is_used(values: Values, part: str) -> None:
     made.training = True  # of the outermost module only: norms keep their running statistics
     output = made(given(values, "x"), union(values), entities, pairs)
     close(output.relation_logits, values[f"{part}/bypass/relation_logits"])
-    first_entity, first_pair, seen = made.start(given(values, "x"), union(values), entities, pairs)
+    _, first_pair, seen = made.start(given(values, "x"), union(values), entities, pairs)
     for stage, estimate in enumerate(made.confidence):
         assert isinstance(estimate, RelationConfidence)
         logits = estimate(estimate.see(first_pair) if stage else seen, encoded_boxes(entities), entities, pairs)

@@ -75,17 +75,14 @@ class BilevelResampling:
         factors: (P,) whole r_c, rounded once per training.
         repeats: (images,) r_I.
         strength: γ_d: 0.9 (VG, SGGen), 0.85 (Open Images), 1.6 (VG, PredCls and SGCls); 0 repeats images only ("lvis").
-        drop_as_background: a dropped relation turns into background instead of being left out of the loss. The release
-            does so in PredCls and SGCls, because its sampler of pairs looks at positive labels only; it pushes frequent
-            predicates down and published numbers depend on it.
 
-    Where we differ: ``drop_as_background`` is off in every task unless asked for.
+    Whether a dropped relation is left out of the loss or serves as background is the pair sampler's choice
+    (:class:`interplay.scene.sampling.PairSampling`).
     """
 
     factors: Integers
     repeats: Integers
     strength: float = 0.9
-    drop_as_background: bool = False
 
     def __post_init__(self) -> None:
         if self.strength < 0:
@@ -99,7 +96,6 @@ class BilevelResampling:
         *,
         threshold: float = 0.1,
         strength: float = 0.9,
-        drop_as_background: bool = False,
         seed: int = 0,
     ) -> BilevelResampling:
         """Plan for training images.
@@ -108,31 +104,27 @@ class BilevelResampling:
             relations: (Q, 3) rows (subject, object, predicate) of each training image.
             predicates: P with the background.
             threshold: t: 0.1 (VG SGGen, Open Images) or 0.13 (VG PredCls and SGCls).
-            strength, drop_as_background: see the class.
+            strength: see the class.
             seed: of the rounding.
         """
         if threshold < 0:
             raise ValueError(f"threshold: found {threshold}, expected 0 or more")
         real = repeat_factors(predicate_counts(relations, predicates), threshold)
         factors = rounded_at_random(real, np.random.default_rng(seed).random(len(real)))
-        return cls(factors, image_repeats(relations, factors), strength, drop_as_background)
+        return cls(factors, image_repeats(relations, factors), strength)
 
     def indices(self) -> Integers:
         """Every image r_I times, in order; to be shuffled by the loader's sampler."""
         return np.repeat(np.arange(len(self.repeats)), self.repeats)
 
     def thinned(self, image: int, relations: Integers, random: np.random.Generator) -> Integers:
-        """The relations of one access: dropped ones have predicate −1, or 0 with ``drop_as_background``.
+        """The relations of one access; dropped ones have predicate −1. Nothing is drawn where r_I = 1.
 
-        Nothing is drawn where r_I = 1. The rows given are not changed.
+        The rows given are not changed.
         """
         if self.repeats[image] <= 1 or not len(relations):
             return relations
         probability = drop_probability(self.factors[relations[:, 2]], self.repeats[image], self.strength)
-        return self.dropped(relations, random.random(len(relations)) < probability)
-
-    def dropped(self, relations: Integers, drop: NDArray[np.bool_]) -> Integers:
-        """``relations`` with the marked rows' predicate replaced."""
-        found = relations.copy()
-        found[drop, 2] = 0 if self.drop_as_background else DROPPED
-        return found
+        thinned = relations.copy()
+        thinned[random.random(len(relations)) < probability, 2] = DROPPED
+        return thinned
