@@ -6,20 +6,15 @@ huggingface_hub's mixin reads and writes it, so a folder, a shipped name and a h
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import redirect_stdout
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from huggingface_hub import ModelCard, PyTorchModelHubMixin
 from jaxtyping import Float
 from numpy.typing import ArrayLike
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from interplay.data.clips import SkeletonClip
@@ -31,6 +26,7 @@ from interplay.skeleton.card import default_card
 from interplay.skeleton.inputs import InputSettings, check_clip, pad_clips
 from interplay.skeleton.network import MutualExcitationGCN
 from interplay.skeleton.transforms import network_input
+from interplay.training.model_folder import FolderModel
 
 if TYPE_CHECKING:
     from interplay.skeleton.streaming import Stream
@@ -40,8 +36,7 @@ FORMAT = 1
 
 
 class SkeletonRecogniser(
-    nn.Module,
-    PyTorchModelHubMixin,
+    FolderModel,
     library_name="interplay",
     tags=["skeleton", "interaction-recognition", "me-gcn"],
 ):
@@ -217,47 +212,8 @@ class SkeletonRecogniser(
             self._stream = self.stream()
         return self._stream.update(frame)
 
-    def config(self) -> dict[str, Any]:
-        """The constructor's arguments, as ``config.json`` holds them."""
-        config = self._hub_mixin_config
-        assert isinstance(config, dict)
-        return dict(config)
-
-    # -- the folder -----------------------------------------------------------------------------------------------
-
-    def _save_pretrained(self, save_directory: Path) -> None:
-        # Half precision halves the folder. Vectors (BatchNorm's gains and variances, which may lie below what half
-        # precision resolves) stay as they are; they are a few per cent of the bytes.
-        state = {key: value.half() if value.ndim > 1 else value for key, value in self.state_dict().items()}
-        # The card belongs to the weights; the mixin would keep that of another model.
-        (save_directory / "README.md").unlink(missing_ok=True)
-        weights = save_directory / "model.safetensors"
-        save_file({key: value.contiguous().cpu() for key, value in state.items()}, weights)
-        weights.chmod(0o644)  # safetensors writes files that only their owner can read
-
-    def generate_model_card(self, *args: Any, **kwargs: Any) -> ModelCard:
-        """README.md of the folder: what the config says, in words. ``card`` replaces it (numbers, licence)."""
-        return ModelCard(self.card or default_card(self), ignore_metadata_errors=True)
-
-    @classmethod
-    def _from_pretrained(cls, **arguments: Any) -> SkeletonRecogniser:
-        # The mixin prints where the weights come from; standard output belongs to the answers (--json -).
-        with redirect_stdout(io.StringIO()):
-            recogniser = super()._from_pretrained(**arguments)
-        assert isinstance(recogniser, SkeletonRecogniser)
-        return recogniser
-
-    @classmethod
-    def _load_as_safetensor(cls, model: Any, model_file: str, map_location: str, strict: bool) -> Any:
-        try:
-            state = load_file(model_file)
-        except SafetensorError as error:
-            raise InterplayError(f"{model_file}: not a safetensors file: {error}") from None
-        try:
-            model.load_state_dict(state, strict=True)
-        except RuntimeError as error:
-            raise InterplayError(f"{model_file}: does not fit its config.json: {error}") from None
-        return model.to(map_location)
+    def described(self) -> str:
+        return default_card(self)
 
 
 def average(outputs: Sequence[Float[Tensor, "batch class"]]) -> Float[Tensor, "batch class"]:
