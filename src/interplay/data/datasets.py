@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interplay.data.clips import SkeletonClip
+from interplay.data.scenes import SceneDataset
 from interplay.errors import InterplayError
 from interplay.graph.layouts import SkeletonLayout
 
@@ -30,9 +31,17 @@ DATASETS: Mapping[str, str] = {
     "plain": "interplay.data.plain_folder:PlainFolder",
     "playground": "interplay.data.playground.dataset:Playground",
     "hands": "interplay.data.playground.dataset:PlaygroundHands",
+    "vg": "interplay.data.visual_genome:VisualGenome",
+    "openimages": "interplay.data.open_images:OpenImages",
+    "vrd": "interplay.data.vrd:VRD",
+    "coco_graph": "interplay.data.coco_graph:CocoGraph",
+    "plain_scenes": "interplay.data.plain_scenes:PlainScenes",
     "playground_scenes": "interplay.data.playground.scenes:PlaygroundScenes",
 }
 """Name → ``module:class``. The classes are imported only when asked for."""
+
+SCENES = ("vg", "openimages", "vrd", "coco_graph", "plain_scenes", "playground_scenes")
+"""Those that hold annotated pictures (:class:`interplay.data.scenes.SceneDataset`), not skeletons."""
 
 
 @runtime_checkable
@@ -86,5 +95,18 @@ def open_dataset(name: str, root: str | Path | None = None, **settings: Any) -> 
     """Open a data set. ``root`` is its folder or file (None for the simulators); settings go to its constructor."""
     if root is not None:
         settings["root"] = root
+    if name in SCENES:
+        raise InterplayError(f"{name} holds annotated pictures, expected a data set of skeletons")
     dataset: SkeletonDataset = dataset_class(name)(**settings)
+    return dataset
+
+
+def open_scenes(name: str, root: str | Path | None = None, **settings: Any) -> SceneDataset:
+    """The same for data sets of annotated pictures."""
+    if root is not None:
+        settings["root"] = root
+    if name not in SCENES:
+        dataset_class(name)  # says so where there is none of that name
+        raise InterplayError(f"{name} holds skeletons, expected a data set of pictures (one of {', '.join(SCENES)})")
+    dataset: SceneDataset = dataset_class(name)(**settings)
     return dataset
