@@ -42,7 +42,7 @@ def prior_weights(statistics: SceneStatistics, prior: Prior) -> NDArray[np.float
 
 
 class TreeScores(nn.Module):
-    """Score of entity i (object role, row) with entity j (subject role, column) (Tang et al. 2019, §3.2; spec B.4, L.1).
+    """Score of entity i (object role, row) with entity j (subject role, column) (Tang et al. 2019, §3.2; spec B.4).
 
         q = ReLU(W [x̄; ē; box; overlap]);   s = ReLU(W_s q), o = ReLU(W_o q)
         co_ij = Σ_ab p_i[a] p_j[b] w[a, b],   p = softmax(detector logits)
