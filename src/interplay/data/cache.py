@@ -33,7 +33,7 @@ from interplay.data.datasets import SkeletonDataset
 from interplay.data.errors import DataError
 from interplay.errors import InterplayError
 
-__all__ = ["ClipCache", "default_folder", "in_memory", "prepare"]
+__all__ = ["ClipCache", "default_folder", "in_memory", "prepare", "user_cache"]
 
 CHUNK = 16
 """Clips read by a worker at a time; twice as many chunks as workers wait in memory."""
@@ -41,19 +41,22 @@ _FEW = 256
 """So few clips are read faster than worker processes start."""
 
 
-def default_folder(dataset: SkeletonDataset) -> Path:
-    """Where the cache of a data set goes unless told otherwise: ``$INTERPLAY_CACHE``, or the user's cache folder,
-    then the data set's name and a digest of its fingerprint."""
+def user_cache() -> Path:
+    """``$INTERPLAY_CACHE``, or the user's cache folder."""
     given = os.environ.get("INTERPLAY_CACHE")
     if given:
-        root = Path(given)
-    elif sys.platform == "win32":
-        root = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "interplay"
-    elif sys.platform == "darwin":
-        root = Path.home() / "Library" / "Caches" / "interplay"
-    else:
-        root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "interplay"
-    return root / f"{dataset.name}-{hashlib.sha256(dataset.fingerprint().encode()).hexdigest()[:16]}"
+        return Path(given)
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "interplay"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "interplay"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "interplay"
+
+
+def default_folder(dataset: SkeletonDataset) -> Path:
+    """Where the cache of a data set goes unless told otherwise: :func:`user_cache`, then the data set's name and a
+    digest of its fingerprint."""
+    return user_cache() / f"{dataset.name}-{hashlib.sha256(dataset.fingerprint().encode()).hexdigest()[:16]}"
 
 
 def _key(dataset: SkeletonDataset, dtype: str) -> str:

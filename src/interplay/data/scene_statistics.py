@@ -60,6 +60,11 @@ class SceneStatistics:
                 raise ValueError(f"{name}: found {table.dtype} {table.shape}, expected int64 {wanted}")
 
     @classmethod
+    def nothing(cls, vocabulary: Vocabulary) -> SceneStatistics:
+        """No image counted: for a model whose weights hold what was counted when it was trained."""
+        return cls.count((), vocabulary)
+
+    @classmethod
     def count(cls, images: Iterable[SceneImage], vocabulary: Vocabulary) -> SceneStatistics:
         """Count images one by one; nothing of an image is kept.
 

@@ -1,0 +1,232 @@
+"""A whole scene-graph model: frozen detector, SIL where asked for, features of entities and pairs, relation head."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from interplay.data.scene_statistics import SceneStatistics
+from interplay.data.scenes import Vocabulary
+from interplay.errors import InterplayError
+from interplay.scene.detector import Detector, given_entities
+from interplay.scene.features import BoxFeatures, UnionFeatureExtractor
+from interplay.scene.geometry import GeometryFeatures
+from interplay.scene.heads import head_class
+from interplay.scene.heads.interface import HeadOutput
+from interplay.scene.preparation import SceneBatch, SceneTarget
+from interplay.scene.ranking import RankedScene, rank
+from interplay.scene.regions import LEVELS
+from interplay.scene.sampling import PairSampling, all_pairs
+from interplay.scene.structures import Entities, Pairs, Task, UnionFeatures
+from interplay.scene.superpixel import SuperpixelInteraction, SuperpixelSettings
+from interplay.scene.word_vectors import WordVectors
+from interplay.training.settings import require
+
+Maps = Mapping[str, Float[Tensor, "image channel _ _"]]
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """What stands between the detector and the answer.
+
+    Args:
+        task: "predcls": boxes and labels are given; "sgcls": boxes; "sggen": nothing.
+        features: "pixels": pooled from the detector's maps; "geometry": labels, boxes and masks alone (PredCls; for
+            annotations whose pictures one does not have). Numbers of the two are never comparable.
+        width: of entity and union features (4096 in the public code; 512 is the geometry setting's).
+        sil: superpixel-based interaction learning between maps and features.
+        word_vectors: GloVe text file for the label embeddings; None for the fallback drawn by name.
+        test_pairs: most pairs per picture when testing in SGGen, by product of detector scores; None for all.
+        chunk: pairs whose union features are computed together when testing; memory, not results, depend on it.
+        suppression: IoU of the per-class suppression of refined entities in SGGen.
+    """
+
+    task: Task = "predcls"
+    features: Literal["pixels", "geometry"] = "pixels"
+    width: int = 4096
+    sil: bool = False
+    word_vectors: str | None = None
+    test_pairs: int | None = 4096
+    chunk: int = 1024
+    suppression: float = 0.5
+
+    def __post_init__(self) -> None:
+        geometry = self.features == "geometry"
+        require(not geometry or self.task == "predcls", "model.task", self.task, "predcls with model.features geometry")
+        require(not (geometry and self.sil), "model.sil", True, "false with model.features geometry: there is no map")
+        require(self.width >= 1, "model.width", self.width, "at least 1")
+        require(self.chunk >= 1, "model.chunk", self.chunk, "at least 1")
+        require(self.test_pairs is None or self.test_pairs >= 1, "model.test_pairs", self.test_pairs, "at least 1")
+
+
+class Scored(NamedTuple):
+    """A head's answer and the entities it is about."""
+
+    entities: Entities
+    output: HeadOutput
+
+
+class SceneGraphModel(nn.Module):
+    """maps = detector(picture) → [SIL] → x, u → head.
+
+    Only what stands behind the detector is trained: SIL (``interaction``), the features and the head. RPN and box
+    scores always see the detector's own maps, so that detections are bit for bit the same with and without SIL.
+
+    Args:
+        vocabulary: names of classes and predicates.
+        statistics: counts over the training images.
+        settings: see :class:`ModelSettings`.
+        head: name and options of the relation head.
+        detector: trained; None in the geometry setting.
+        interaction: options of SIL, used where ``settings.sil``.
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        statistics: SceneStatistics,
+        settings: ModelSettings,
+        head: Mapping[str, Any],
+        detector: Detector | None = None,
+        interaction: SuperpixelSettings | None = None,
+    ) -> None:
+        super().__init__()
+        self.vocabulary, self.settings = vocabulary, settings
+        options = dict(head)
+        kind = head_class(str(options.pop("name")))
+        vectors = None if settings.word_vectors is None else WordVectors.read(settings.word_vectors, _dimension(kind))
+        width = settings.width
+        if settings.features == "geometry":
+            self.geometry = GeometryFeatures(vocabulary, None, width, width)
+        else:
+            if detector is None:
+                raise ValueError("detector: found none, expected one with features 'pixels'")
+            self.detector = detector.freeze()
+            pooler, channels = detector.box_head.pooler, detector.backbone.channels
+            self.box_features = BoxFeatures(pooler, channels, width)
+            self.union_features = UnionFeatureExtractor(pooler, channels, width)
+            self._start_features()
+            if settings.sil:
+                strides = {level: 4 << index for index, level in enumerate(LEVELS)}
+                self.interaction = SuperpixelInteraction(channels, interaction, strides)
+        try:
+            self.head = kind(
+                vocabulary, statistics, settings.task, vectors=vectors, entity_width=width, union_width=width, **options
+            )
+        except (TypeError, ValueError) as error:
+            raise InterplayError(f"head: {error}") from None
+
+    def _start_features(self) -> None:
+        """Entity and union features begin as the detector's box head, where their shapes agree."""
+        source = self.detector.box_head.perceptron
+        for part in (self.box_features, self.union_features):
+            if source.width == part.perceptron.width:
+                part.start_from(source)
+
+    # -- parts of a pass ------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def maps(self, batch: SceneBatch) -> dict[str, Tensor] | None:
+        """The detector's maps P2…P5; None in the geometry setting."""
+        if self.settings.features == "geometry":
+            return None
+        if batch.pixels is None:
+            raise ValueError("batch: found no pixels, expected pictures with model.features pixels")
+        return self.detector.features(batch.pixels)
+
+    @torch.no_grad()
+    def entities(self, batch: SceneBatch, maps: Maps | None, training: bool) -> Entities:
+        """Given or detected entities (spec A.4)."""
+        task, classes = self.settings.task, len(self.vocabulary.classes)
+        if task == "predcls":
+            return given_entities(batch.targets, batch.sizes, classes)
+        assert maps is not None
+        if task == "sggen":
+            return self.detector.detect(maps, batch.sizes, batch.targets if training else None)
+        counts = tuple(len(target.labels) for target in batch.targets)
+        logits = self.detector.classify(maps, torch.cat([target.boxes for target in batch.targets]), counts)
+        entities = given_entities(batch.targets, batch.sizes, classes, logits)
+        # The true classes are for the loss only; a head must not see them when it is tested.
+        return entities if training else replace(entities, labels=None)
+
+    def pairs(
+        self,
+        entities: Entities,
+        targets: Sequence[SceneTarget],
+        sampling: PairSampling | None,
+        generator: torch.Generator | None,
+    ) -> Pairs:
+        """Sampled pairs in training (with ``sampling``), all of them otherwise."""
+        if sampling is None or generator is None:
+            return all_pairs(entities, self.settings.test_pairs if self.settings.task == "sggen" else None)
+        if self.settings.task == "sggen":
+            return sampling.detected(entities, targets, generator)
+        return sampling.given(entities, targets, generator)
+
+    def interacting(self, maps: Maps, entities: Entities) -> dict[str, Tensor]:
+        """The maps that features are pooled from: after SIL where there is one."""
+        if not self.settings.sil:
+            return dict(maps)
+        boxes = torch.split(entities.boxes, list(entities.counts))
+        sizes = [(int(height), int(width)) for width, height in entities.sizes.tolist()]
+        changed: dict[str, Tensor] = self.interaction(maps, boxes, sizes)
+        return changed
+
+    def features(
+        self, maps: Maps | None, entities: Entities, pairs: Pairs
+    ) -> tuple[Float[Tensor, "entity width"], Pairs, UnionFeatures]:
+        """x of the entities, the pairs that the head proposes, u of these."""
+        chunk = None if self.training else self.settings.chunk
+        if maps is None:
+            x = self.geometry.entities(entities)
+            pairs = self.head.propose(x, entities, pairs)
+            return x, pairs, self.geometry.pairs(entities, pairs, chunk)
+        maps = self.interacting(maps, entities)
+        x = self.box_features(maps, entities.boxes, entities.counts)
+        pairs = self.head.propose(x, entities, pairs)
+        return x, pairs, self.union_features(maps, entities, pairs, chunk)
+
+    # -- whole passes ---------------------------------------------------------------------------------------------
+
+    def forward(
+        self,
+        batch: SceneBatch,
+        maps: Maps | None = None,
+        sampling: PairSampling | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Scored:
+        """Score a batch.
+
+        Args:
+            batch: prepared pictures with what is true of them (boxes in PredCls and SGCls; all of it in training).
+            maps: the detector's, where they are at hand already.
+            sampling, generator: of training pairs; None looks at every pair.
+        """
+        maps = self.maps(batch) if maps is None else maps
+        entities = self.entities(batch, maps, sampling is not None)
+        pairs = self.pairs(entities, batch.targets, sampling, generator)
+        x, pairs, union = self.features(maps, entities, pairs)
+        return Scored(entities, self.head(x, union, entities, pairs))
+
+    @torch.no_grad()
+    def answer(self, batch: SceneBatch, maps: Maps | None = None) -> list[RankedScene]:
+        """Ranked triplets of each picture, boxes in pixels of the picture as annotated."""
+        entities, output = self(batch, maps)
+        ranked = rank(output, entities, self.settings.suppression)
+        return [
+            scene.rescaled(1 / horizontal, 1 / vertical)
+            for scene, (horizontal, vertical) in zip(ranked, batch.scales.tolist(), strict=True)
+        ]
+
+
+def _dimension(kind: type[nn.Module]) -> int:
+    """Numbers per word that a head asks for by default."""
+    import inspect
+
+    parameter = inspect.signature(kind).parameters.get("label_dim")
+    return 200 if parameter is None else int(parameter.default)

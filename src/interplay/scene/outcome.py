@@ -1,0 +1,185 @@
+"""What a trained scene-graph model leaves in its run folder: answers per picture, the model, the result."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from safetensors import SafetensorError
+
+from interplay.errors import InterplayError
+from interplay.evaluation.scene_graph import SceneGraphResult, StreamingEvaluator, bootstrap_intervals
+from interplay.scene.card import default_card
+from interplay.scene.datamodule import SceneData
+from interplay.scene.detector.source import DetectorSource
+from interplay.scene.recogniser import SceneRecogniser
+from interplay.scene.superpixel import SuperpixelSettings
+from interplay.scene.task import SceneTask, predicted, truth
+from interplay.training.callbacks import RunRecord
+from interplay.training.environment import commit, versions
+from interplay.training.folder import RunFolder
+from interplay.training.model_folder import FolderModel
+
+DOMAINS: Mapping[str, str] = {
+    "playground_scenes": "trained on simulated pictures only (the playground): what it says of a photograph means "
+    "nothing; train the recipe sil/vg on Visual Genome for one that does",
+}
+"""What answers must say of a model that never saw a photograph."""
+RESAMPLES = 1000
+"""Of the bootstrap over pictures."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One evaluated part.
+
+    Args:
+        result: the evaluator's.
+        intervals: name → (low, high), 95 %, by bootstrap over pictures.
+    """
+
+    result: SceneGraphResult
+    intervals: Mapping[str, tuple[float, float]]
+
+    def to_dict(self) -> dict[str, Any]:
+        plain = self.result.to_dict()
+        plain["intervals"] = {name: list(bounds) for name, bounds in self.intervals.items()}
+        return plain
+
+
+def score(task: SceneTask, data: SceneData, part: str, device: torch.device, per_image: Path | None = None) -> Part:
+    """Answer every picture of a part and count.
+
+    Args:
+        task: the trained model, with the evaluator of its protocol.
+        data: the pictures.
+        part: which of them.
+        device: of the model.
+        per_image: a file (.npz) for the figures of every picture, by which two runs can be compared.
+    """
+    evaluator = task.evaluator()
+    for batch in data.iterate(part):
+        answers = task.model.answer(batch.to(device), task.find_maps(batch) if task.find_maps else None)
+        for name, scene in zip(batch.ids, answers, strict=True):
+            row = data.rows[name]
+            evaluator.update(truth(data.image(row)), predicted(scene), row)
+    result = evaluator.result()
+    if per_image is not None:
+        arrays: dict[str, Any] = {"image_numbers": result.image_numbers, **result.per_image}
+        np.savez_compressed(per_image, **arrays)
+    return Part(result, intervals(evaluator))
+
+
+def intervals(evaluator: StreamingEvaluator) -> dict[str, tuple[float, float]]:
+    """95 % of every figure by bootstrap over the pictures."""
+    found = bootstrap_intervals(evaluator, resamples=RESAMPLES, seed=0)
+    return {name: (one.low, one.high) for name, one in found.items() if np.isfinite([one.low, one.high]).all()}
+
+
+def finish(
+    folder: RunFolder,
+    recipe: Mapping[str, Any],
+    trainer: pl.Trainer,
+    record: RunRecord,
+    task: SceneTask,
+    data: SceneData,
+) -> dict[str, Any]:
+    """Score every evaluated part, save the model, and write ``result.json`` last."""
+    device = trainer.strategy.root_device
+    task.model.to(device).eval()
+    parts = {
+        part: score(task, data, part, device, folder.path / f"per-image-{part}.npz") for part in data.evaluation_parts
+    }
+    name = f"sil-{recipe['head']['name']}-{recipe['data']['name']}"
+    result: dict[str, Any] = {
+        "model": name,
+        "dataset": recipe["data"]["name"],
+        "protocol": {key: without_places(value) for key, value in recipe.items()},
+        "metrics": {
+            "last": {part: found.to_dict() for part, found in parts.items()},
+            "best": record.best_row,
+            "monitor": record.monitor,
+            "epochs": len(record.rows),
+        },
+        "count": {part: len(rows) for part, rows in data.parts.items()},
+        "seed": recipe["training"]["seed"],
+        "commit": commit(),
+        "versions": versions(),
+        "seconds": round(sum(row["seconds"] for row in record.rows), 3),
+    }
+    source = None if recipe["model"]["features"] == "geometry" else DetectorSource(**recipe["detector"])
+    recogniser = SceneRecogniser.of(
+        task.model.cpu(),
+        recipe["head"],
+        data.preparation,
+        source,
+        SuperpixelSettings(**{key: _tuple(value) for key, value in recipe["sil"].items()}),
+        without_places(recipe["data"]),
+        DOMAINS.get(recipe["data"]["name"], ""),
+        name,
+    )
+    recogniser.card = default_card(recogniser, training=_training_text(result), results=results_text(parts))
+    save_whole(recogniser, folder.model)
+    folder.write_result(result)
+    return result
+
+
+def headline(result: Mapping[str, Any]) -> str:
+    """One line about a finished run."""
+    found = result["metrics"]["last"]
+    part = "test" if "test" in found else next(iter(found))
+    names = [name for name in found[part]["metrics"] if "@" in name][:6]
+    values = ", ".join(f"{name} {100 * (found[part]['metrics'][name] or 0):.1f}" for name in names)
+    return f"after the last epoch, {part}: {values}"
+
+
+def results_text(parts: Mapping[str, Part]) -> dict[str, str]:
+    """Figures with their intervals, for the card."""
+    lines = {}
+    for part, found in parts.items():
+        for name, value in found.result.metrics.items():
+            if name in found.intervals and "@" in name and " " not in name:
+                low, high = found.intervals[name]
+                lines[f"{part} {name}"] = f"{100 * value:.1f} % (95 % interval {100 * low:.1f}–{100 * high:.1f})"
+    return lines
+
+
+def save_whole(model: FolderModel, folder: Path) -> None:
+    """Beside its place first, so that the model folder is whole whenever it is there."""
+    temporary = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        model.save_pretrained(temporary)
+    except SafetensorError as error:
+        raise InterplayError(f"cannot write {folder}: {error}") from None
+    if folder.exists():
+        shutil.rmtree(folder)
+    temporary.replace(folder)
+
+
+def without_places(section: Any) -> Any:
+    """A section without places on this machine."""
+    hidden = ("root", "weights", "cache_folder", "word_vectors")
+    return (
+        {key: value for key, value in section.items() if key not in hidden} if isinstance(section, Mapping) else section
+    )
+
+
+def _training_text(result: Mapping[str, Any]) -> str:
+    counts = ", ".join(f"{count} {part}" for part, count in result["count"].items())
+    settings = ", ".join(f"{key} {value}" for key, value in result["protocol"]["data"].items())
+    commit_text = f", commit {result['commit']}" if result["commit"] else ""
+    return (
+        f"{result['metrics']['epochs']} epochs on {settings} ({counts} pictures), seed {result['seed']}{commit_text}. "
+        "The weights are those after the last epoch."
+    )
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,207 @@
+"""One training run of a scene-graph model, from a recipe to a finished run folder."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+
+from interplay.data.datasets import open_scenes
+from interplay.data.scene_statistics import SceneStatistics, statistics_of
+from interplay.data.scenes import SceneDataset
+from interplay.errors import InterplayError
+from interplay.evaluation.scene_graph import StreamingEvaluator, long_tail_groups, scene_evaluator
+from interplay.scene.datamodule import SceneData, SceneInput
+from interplay.scene.detector.source import DetectorSource
+from interplay.scene.kept_maps import KeptMaps
+from interplay.scene.model import ModelSettings, SceneGraphModel
+from interplay.scene.outcome import finish, headline
+from interplay.scene.recipe import EvaluationSettings, resolve
+from interplay.scene.sampling import PairSampling
+from interplay.scene.schedule import SceneOptimiser, StepSchedule
+from interplay.scene.superpixel import SuperpixelSettings
+from interplay.scene.task import SceneTask
+from interplay.training.allocation import keep_freed_memory
+from interplay.training.environment import environment
+from interplay.training.folder import RunFolder, is_first_process
+from interplay.training.recipes import load_recipe, override_arguments
+from interplay.training.settings import TrainingSettings
+from interplay.training.trainer import build_trainer, quiet_lightning, world_size
+from interplay.training.writing import clear_write_errors
+
+
+def train_recipe(
+    recipe: str | Path | Mapping[str, Any],
+    out: str | Path,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    data: str | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    quiet: bool = False,
+    say: Callable[[str], None] | None = None,
+) -> dict[str, Any]:
+    """Train, evaluate and save a scene-graph model.
+
+    Args and errors are those of :func:`interplay.skeleton.run.train_recipe`.
+
+    Returns:
+        The content of ``result.json``.
+    """
+    where = "recipe" if isinstance(recipe, Mapping) else str(recipe)
+    given = dict(recipe) if isinstance(recipe, Mapping) else load_recipe(recipe)
+    resolved = resolve(given, override_arguments(overrides or {}), data, where)
+    return run_resolved(resolved, out, resume=resume, overwrite=overwrite, quiet=quiet, say=say)
+
+
+def run_resolved(
+    recipe: Mapping[str, Any],
+    out: str | Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    quiet: bool = False,
+    say: Callable[[str], None] | None = None,
+) -> dict[str, Any]:
+    """:func:`train_recipe` for a recipe in which every key has its value already."""
+    folder = RunFolder(out)
+    first = is_first_process()
+    line = say or (lambda text: print(text, file=sys.stderr))
+    keep_freed_memory()
+    sections = Sections(recipe)
+    if first:
+        folder.begin(recipe, environment(), resume=resume, overwrite=overwrite)
+        if folder.finished:
+            if not quiet:
+                line(f"{folder.path}: already finished")
+            return folder.read_result()
+    training = sections.training
+    dataset = scenes_of(recipe["data"])
+    pixels = sections.model.features == "pixels"
+    kept = pixels and sections.input.maps == "keep"
+    data = SceneData(dataset, sections.input, training.seed, world_size(training), with_pixels=pixels and not kept)
+    statistics = statistics_of(dataset, data.parts["train"], None)
+    pl.seed_everything(training.seed, verbose=False)
+    model = sections.build(dataset, statistics)
+    maps: KeptMaps | None = None
+    if kept:
+        maps = KeptMaps.prepare(model.detector, data, sections.input.cache_folder, say=None if quiet else line)
+    evaluator = evaluator_of(sections.evaluation, sections.model, dataset, statistics)
+    task = SceneTask(
+        model,
+        sections.optimiser,
+        sections.pairs,
+        data.batch_size,
+        training.seed,
+        data,
+        evaluator,
+        None if maps is None else maps.of,
+    )
+    monitor = training.monitor or f"{data.evaluation_parts[0]}_{first_recall(evaluator())}"
+    training = replace(training, gradient_clip=training.gradient_clip or sections.optimiser.gradient_clip)
+    with quiet_lightning(), clear_write_errors(folder.path):
+        trainer, record = build_trainer(training, StepSchedule(sections.optimiser, monitor), folder, monitor, quiet)
+        if not quiet and trainer.is_global_zero:
+            line(f"{dataset.name}: {expectation(data, model, training)}")
+        resumed = str(folder.last) if resume and folder.last.is_file() else None
+        if resumed and first and not quiet:
+            line(f"{folder.path}: resuming from the last checkpoint")
+        try:
+            trainer.fit(task, datamodule=data, ckpt_path=resumed, weights_only=True)
+        except SystemExit:
+            # Lightning turns Ctrl-C into an exit; the command line has its own code for it.
+            if trainer.interrupted:
+                raise KeyboardInterrupt from None
+            raise
+        if not trainer.is_global_zero:
+            return {}
+        result = finish(folder, recipe, trainer, record, task, data)
+    if not quiet:
+        line(f"{folder.path}: {headline(result)}")
+    return result
+
+
+class Sections:
+    """The sections of a resolved recipe as the settings they stand for. InterplayError naming the section at fault."""
+
+    def __init__(self, recipe: Mapping[str, Any]) -> None:
+        def made(name: str, kind: Callable[..., Any]) -> Any:
+            try:
+                return kind(**{key: _tuple(value) for key, value in recipe[name].items()})
+            except ValueError as error:
+                raise InterplayError(f"{name}: {error}") from None
+
+        self.input: SceneInput = made("input", SceneInput)
+        self.detector: DetectorSource = made("detector", DetectorSource)
+        self.model: ModelSettings = made("model", ModelSettings)
+        self.interaction: SuperpixelSettings = made("sil", SuperpixelSettings)
+        self.pairs: PairSampling = made("pairs", PairSampling)
+        self.optimiser: SceneOptimiser = made("optimiser", SceneOptimiser)
+        self.training: TrainingSettings = made("training", TrainingSettings)
+        self.evaluation: EvaluationSettings = made("evaluation", EvaluationSettings)
+        self.head: dict[str, Any] = {key: _tuple(value) for key, value in recipe["head"].items()}
+
+    def build(self, dataset: SceneDataset, statistics: SceneStatistics) -> SceneGraphModel:
+        """The model with its starting weights."""
+        detector = None if self.model.features == "geometry" else self.detector.build(dataset.vocabulary)
+        return SceneGraphModel(dataset.vocabulary, statistics, self.model, self.head, detector, self.interaction)
+
+
+def scenes_of(section: Mapping[str, Any]) -> SceneDataset:
+    """The data set of a recipe's ``data`` section. InterplayError if it holds no annotated pictures."""
+    settings = dict(section)
+    try:
+        return open_scenes(settings.pop("name"), **settings)
+    except ValueError as error:
+        raise InterplayError(f"data: {error}") from None
+
+
+def evaluator_of(
+    settings: EvaluationSettings, model: ModelSettings, dataset: SceneDataset, statistics: SceneStatistics
+) -> Callable[[], StreamingEvaluator]:
+    """Makes evaluators of the recipe's protocol; groups of predicates follow the training counts."""
+    counts = statistics.foreground.sum((0, 1))
+
+    def make() -> StreamingEvaluator:
+        try:
+            return scene_evaluator(
+                settings.protocol,
+                len(dataset.vocabulary.predicates),
+                model.task,
+                settings.ks,
+                dataset.zero_shot,
+                long_tail_groups(counts),
+                settings.relation_nms,
+                settings.per_pair if settings.protocol == "vrd" else None,
+            )
+        except ValueError as error:
+            raise InterplayError(f"evaluation: {error}") from None
+
+    make()  # what is wrong with the settings is said before anything is trained
+    return make
+
+
+def first_recall(evaluator: StreamingEvaluator) -> str:
+    """The figure that chooses the best epoch unless the recipe names one: recall at the largest K."""
+    protocol = evaluator.settings()["protocol"]
+    largest = max(evaluator.ks)
+    return {"vg": f"R@{largest}", "openimages": "score_wtd", "vrd": f"predicate R@{largest} k=1"}[protocol]
+
+
+def expectation(data: SceneData, model: SceneGraphModel, training: TrainingSettings) -> str:
+    """What a run is going to do, in a line."""
+    trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    frozen = sum(parameter.numel() for parameter in model.parameters()) - trained
+    tested = ", ".join(f"{len(data.parts[part])} {part}" for part in data.evaluation_parts)
+    return (
+        f"{len(data.parts['train'])} training, {tested} pictures; {training.epochs} epochs of {data.steps} batches of "
+        f"{data.batch_size}; {trained:,} weights to train, {frozen:,} frozen"
+    )
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
