@@ -7,7 +7,7 @@ way (spec A.2, A.8), torchvision does not: :func:`half_open` turns one into the 
 from __future__ import annotations
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 
@@ -40,17 +40,3 @@ def union_boxes(first: Float[Tensor, "n 4"], second: Float[Tensor, "n 4"]) -> Fl
     """The smallest box around both, row by row."""
     low = torch.minimum(first[:, :2], second[:, :2])
     return torch.cat([low, torch.maximum(first[:, 2:], second[:, 2:])], dim=1)
-
-
-def clip_boxes(
-    boxes: Float[Tensor, "n *class 4"], width: float | Float[Tensor, ""], height: float | Float[Tensor, ""]
-) -> Float[Tensor, "n *class 4"]:
-    """Corners moved into the picture: x into [0, width − 1], y into [0, height − 1]."""
-    high = torch.stack([torch.as_tensor(side, dtype=boxes.dtype, device=boxes.device) - 1 for side in (width, height)])
-    high = torch.cat([high, high])
-    return boxes.clamp_min(0).minimum(high)
-
-
-def inside_out(boxes: Float[Tensor, "n 4"]) -> Bool[Tensor, " n"]:
-    """Boxes that end before they begin (x2 < x1 or y2 < y1)."""
-    return (boxes[:, 2:] < boxes[:, :2]).any(dim=1)
