@@ -12,12 +12,13 @@ from interplay.errors import InterplayError
 
 if TYPE_CHECKING:
     from interplay.data.datasets import SkeletonDataset
+    from interplay.data.scenes import SceneDataset
     from interplay.data.summary import Summary
 
 USAGE = """usage: interplay data check|stats|convert DATASET ROOT [--data.KEY VALUE ...]
 
-  check      read every clip; print a summary and, at the end, a line for each clip that cannot be read
-  stats      clips, lengths and parts of each class
+  check      read every clip or picture; print a summary and, at the end, a line for each that cannot be read
+  stats      clips, lengths and parts of each class; entities and relations of each part, class and predicate
   convert    write the data set in another form (--to, --out)
 
   DATASET           see `interplay list datasets`
@@ -27,16 +28,18 @@ USAGE = """usage: interplay data check|stats|convert DATASET ROOT [--data.KEY VA
   --json            one JSON object on standard output instead of tables
   --strict          the first clip that cannot be read ends the work with exit code 2
 convert:
-  --to FORM         cache (memory-mapped, for training) or plain (.npz files and labels.csv)
+  --to FORM         clips: cache (memory-mapped, for training) or plain (.npz files and labels.csv)
+                    pictures: plain (scenes.json), vg (VG-SGG.h5) or openimages (vrd-*-anno.json)
   --out DIR         where to; made if needed
   --dtype TYPE      of the cache: float16 (default) or float32
   --workers N       processes that read for the cache (default: one per core)
+  --pictures HOW    copy (default) or none, for annotated pictures
 
-Exit code 0; 1 where some clips could not be read; 2 for bad input.
+Exit code 0; 1 where something could not be read; 2 for bad input.
 """
 ACTIONS = ("check", "stats", "convert")
 FLAGS = ("--json", "--strict", "--help", "-h")
-OPTIONS = ("--to", "--out", "--dtype", "--workers")
+OPTIONS = ("--to", "--out", "--dtype", "--workers", "--pictures")
 LIST_CLIPS_UP_TO = 20
 
 
@@ -56,14 +59,29 @@ def main(argv: Sequence[str]) -> int:
         raise InterplayError(f"data {action}: {sorted(options)[0]} is an option of convert")
     if asks:
         return _help(rest[0])
-    dataset = _open(rest[0], rest[1] if len(rest) == 2 else None, settings)
+    opened = _open(rest[0], rest[1] if len(rest) == 2 else None, settings)
+    strict, as_json = "--strict" in flags, "--json" in flags
+    if hasattr(opened, "vocabulary"):
+        from interplay.cli import data_scenes
+
+        scenes: SceneDataset = opened
+        bar = _bar(range(len(scenes)), f"reading {scenes.name}")
+        if action == "convert":
+            bad = data_scenes.convert(scenes, options, strict, as_json, bar)
+        else:
+            bad = data_scenes.report(scenes, action, strict, as_json, _table, bar)
+        _print_bad(bad)
+        return 1 if bad else 0
+    dataset: SkeletonDataset = opened
+    if "--pictures" in options:
+        raise InterplayError("data convert: --pictures is an option of annotated pictures")
     if action == "convert":
-        return _convert(dataset, options, "--strict" in flags, "--json" in flags)
+        return _convert(dataset, options, strict, as_json)
 
     from interplay.data.summary import summarise
 
-    summary = summarise(dataset, "--strict" in flags, _bar(range(len(dataset)), f"reading {dataset.name}"))
-    if "--json" in flags:
+    summary = summarise(dataset, strict, _bar(range(len(dataset)), f"reading {dataset.name}"))
+    if as_json:
         print(json.dumps(summary.to_dict(), ensure_ascii=False, allow_nan=False))
     elif action == "check":
         _print_check(summary)
@@ -124,10 +142,11 @@ def _help(name: str) -> int:
     return 0
 
 
-def _open(name: str, root: str | None, settings: list[str]) -> SkeletonDataset:
+def _open(name: str, root: str | None, settings: list[str]) -> Any:
+    """A SkeletonDataset or a SceneDataset."""
     from inspect import Parameter, signature
 
-    from interplay.data.datasets import dataset_class, open_dataset
+    from interplay.data.datasets import SCENES, dataset_class, open_dataset, open_scenes
 
     if root is not None:
         settings = [f"--data.root={root}", *settings]
@@ -140,7 +159,8 @@ def _open(name: str, root: str | None, settings: list[str]) -> SkeletonDataset:
         raise InterplayError(f"data: {name} is simulated: found ROOT {root!r}, expected none")
     values = parser.resolve({}, settings, f"data {name}")["data"]
     try:
-        return open_dataset(name, values.pop("root", None), **values)
+        root = values.pop("root", None)
+        return open_scenes(name, root, **values) if name in SCENES else open_dataset(name, root, **values)
     except ValueError as error:
         if isinstance(error, InterplayError):
             raise
