@@ -6,7 +6,7 @@
 ``python benchmarks/run.py --profile training fp32``   where a step's time goes
 
 A suite is a module here with a function ``rows()`` that yields :class:`benchmarks.row.Row` or mappings with ``name``,
-``value``, ``unit`` (and ``ratio``): network, start, reader, latency.
+``value``, ``unit`` (and ``ratio``): network, start, reader, latency, evaluator.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import torch
 from benchmarks.row import TABLE, Row, append, deviations, full, show, stored
 
-SUITES = ("network", "start", "reader", "latency")
+SUITES = ("network", "start", "reader", "latency", "evaluator")
 
 
 def as_row(suite: str, made: Row | Mapping[str, Any]) -> Row:

@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from interplay.studies.evaluation import Evaluation
+    from interplay.studies.scene_evaluation import SceneEvaluation
 
 EPILOGUE = """A data set's own settings are given as --data.KEY VALUE (--data.test_fold 2, --data.benchmark xview);
 see `interplay list datasets`. Left out, the data set and its settings are those that the model was trained with,
 except that no fold is held out unless --data.test_fold asks for it: every clip of the folder is scored.
 Several models are fused by sample. Several --predictions files are the parts of one protocol (folds), or with --fuse
-several models' scores of the same samples."""
+several models' scores of the same samples. With --protocol the one file holds annotated and predicted scene graphs
+(.npz, .json, .jsonl; docs/scene_evaluation.md)."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -47,6 +49,13 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--batch", type=int, default=32, metavar="N", help="clips at a time (32)")
     made.add_argument("--device", default="cpu", help="cpu or cuda (cpu)")
     made.add_argument("--seed", type=int, default=0, help="of the bootstrap intervals (0)")
+    scenes = made.add_argument_group("scene graphs")
+    scenes.add_argument("--protocol", choices=("vg", "openimages", "vrd"), help="score --predictions FILE under it")
+    scenes.add_argument("--task", choices=("predcls", "sgcls", "sggen", "sgdet"), help="(what the file says, or sggen)")
+    scenes.add_argument("--at", nargs="+", type=int, metavar="K", help="cut-offs of the recalls (the protocol's)")
+    scenes.add_argument("--relation-nms", choices=("none", "penet", "corrected"), default="none", help="vg (none)")
+    scenes.add_argument("--per-pair", nargs="+", type=int, metavar="k", help="vrd: predicates kept a pair (1 10 70)")
+    scenes.add_argument("--resamples", type=int, default=1000, metavar="N", help="of the intervals, 0 for none (1000)")
     return made
 
 
@@ -58,6 +67,8 @@ def main(argv: Sequence[str]) -> int:
         raise InterplayError("evaluate: expected either models or --predictions FILE")
     if arguments.batch < 1:
         raise InterplayError(f"--batch: found {arguments.batch}, expected at least 1")
+    if arguments.protocol:
+        return _show(_evaluate_scenes(arguments, overrides), arguments)
     count = len(arguments.models or arguments.predictions)
     weights = arguments.weights
     if weights is not None and (len(weights) != count or min(weights) < 0 or not 0 < sum(weights) < float("inf")):
@@ -76,15 +87,42 @@ def main(argv: Sequence[str]) -> int:
         )
     else:
         found = _evaluate_models(arguments, overrides)
+    return _show(found, arguments)
+
+
+def _show(found: Evaluation | SceneEvaluation, arguments: argparse.Namespace) -> int:
     if arguments.out:
         found.write(arguments.out)
     if arguments.json:
         print(json.dumps(found.to_dict(), indent=2, ensure_ascii=False, allow_nan=False))
     else:
-        print(table(found))
+        print(found.table() if arguments.protocol else table(found))  # type: ignore[union-attr, arg-type]
     if arguments.out and not arguments.json:
         print(f"written: {arguments.out}")
     return 0
+
+
+def _evaluate_scenes(arguments: argparse.Namespace, overrides: Sequence[str]) -> SceneEvaluation:
+    if not arguments.predictions or len(arguments.predictions) != 1:
+        raise InterplayError("evaluate --protocol: expected --predictions with one file")
+    if arguments.data or arguments.root or overrides or arguments.fuse or arguments.weights:
+        raise InterplayError("evaluate --protocol: the file carries its annotations; expected no --data, no --fuse")
+    if arguments.resamples == 1 or arguments.resamples < 0:
+        raise InterplayError(f"--resamples: found {arguments.resamples}, expected 0 or at least 2")
+    from interplay.studies.scene_evaluation import evaluate_scene_predictions
+
+    with progress_bar(arguments.json) as progress:
+        return evaluate_scene_predictions(
+            arguments.predictions[0],
+            arguments.protocol,
+            task=arguments.task,
+            ks=arguments.at,
+            relation_nms=arguments.relation_nms,
+            per_pair=arguments.per_pair,
+            resamples=arguments.resamples,
+            seed=arguments.seed,
+            progress=progress,
+        )
 
 
 def _evaluate_models(arguments: argparse.Namespace, overrides: Sequence[str]) -> Evaluation:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -73,8 +73,13 @@ def open_npy(path: str | Path) -> NDArray[Any]:
         raise DataError(path, "", error.strerror or type(error).__name__, "a readable .npy file") from None
 
 
-def open_npz(path: str | Path, limit: int = MAX_MEMBER_BYTES) -> Mapping[str, NDArray[Any]]:
+def open_npz(
+    path: str | Path, limit: int = MAX_MEMBER_BYTES, leave: Collection[str] = ()
+) -> Mapping[str, NDArray[Any]]:
     """Read every array of an ``.npz``. For files that fit in memory; each array is at most ``limit`` bytes.
+
+    Args:
+        leave: names of arrays that are not read (see :class:`NpzRows`).
 
     Raises:
         DataError: not a zip, a damaged member, pickled objects, or sizes that contradict each other.
@@ -86,6 +91,8 @@ def open_npz(path: str | Path, limit: int = MAX_MEMBER_BYTES) -> Mapping[str, ND
             for info in archive.infolist():
                 if info.filename.endswith(".npy"):
                     key = info.filename.removesuffix(".npy")
+                    if key in leave:
+                        continue
                     arrays[key] = _member(archive, info, path, f"array {key!r}", limit)
     except DataError:
         raise
@@ -113,3 +120,41 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, record:
         return np.empty(0, dtype)
     flat = np.frombuffer(values, dtype)
     return flat.reshape(shape, order="F" if fortran else "C")
+
+
+class NpzRows:
+    """An array of an open ``.npz`` read a few rows at a time, front to back: memory for the rows asked for only.
+
+    Args:
+        archive: the open file; it has to stay open.
+        key: name of the array.
+        path: for messages.
+
+    Raises:
+        DataError: no such array, a header that contradicts the size of the member, columns first.
+    """
+
+    def __init__(self, archive: zipfile.ZipFile, key: str, path: str | Path) -> None:
+        self._path, self._record = path, f"array {key!r}"
+        try:
+            info = archive.getinfo(f"{key}.npy")
+        except KeyError:
+            raise DataError(path, self._record, "nothing", "an array of this name") from None
+        self._stream = archive.open(info)
+        self.shape, fortran, self.dtype = _header(self._stream, path, self._record)
+        wanted = _announced(self.shape, self.dtype)
+        if wanted > info.file_size:
+            raise DataError(path, self._record, f"{info.file_size} bytes", f"{wanted} for shape {self.shape}")
+        if not self.shape or (fortran and len(self.shape) > 1):
+            raise DataError(path, self._record, f"shape {self.shape}, columns first", "rows first (C order)")
+
+    def take(self, count: int) -> NDArray[Any]:
+        """The next ``count`` rows. DataError where the archive is damaged or at its end."""
+        size = _announced((count, *self.shape[1:]), self.dtype)
+        try:
+            values = self._stream.read(size)
+        except Exception as error:  # zipfile and zlib raise many kinds for damaged archives
+            raise DataError(self._path, self._record, f"damaged values ({type(error).__name__})", "rows") from None
+        if len(values) < size:
+            raise DataError(self._path, self._record, f"{len(values)} bytes", f"{size} for {count} rows")
+        return np.frombuffer(values, self.dtype).reshape(count, *self.shape[1:])
