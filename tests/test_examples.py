@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from tests.docs.blocks import ROOT, run_example
 
 import interplay
@@ -68,6 +69,13 @@ def test_combine_models(folder: Path, capsys: pytest.CaptureFixture[str]) -> Non
     both = interplay.load(folder / "two")
     assert (both.name, len(both.networks)) == ("two", 2 * len(model.networks))
     assert "2 networks" in capsys.readouterr().out or len(model.networks) > 1
+
+
+def test_show_playground_scenes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run_example(EXAMPLES / "show_playground_scenes.py", ["--count", "2", "--scale", "2"])
+    with Image.open(folder / "scenes.png") as picture:
+        assert picture.size == (2 * 2 * 192, 2 * 2 * 144)
+    assert capsys.readouterr().out.count("twin:") == 2
 
 
 @pytest.mark.parametrize("script", MAKERS)
