@@ -19,12 +19,12 @@ class Neighbours(NamedTuple):
     """Who hears whom.
 
     Attributes:
-        index: (R, 2) subject and object of each predicate.
+        ends: (R, 2) subject and object of each predicate.
         among: (E, 2) entities that hear each other: (hearer, speaker).
         updated: (N,) entities that change.
     """
 
-    index: Int[Tensor, "pair 2"]
+    ends: Int[Tensor, "pair 2"]
     among: Int[Tensor, "edge 2"]
     updated: Bool[Tensor, " entity"]
 
@@ -88,7 +88,8 @@ class Attention(nn.Module):
         value = self.value(speakers)[of].view(per_head) * (weight / total[to])[:, :, None]
         heard = torch.zeros_like(target).index_add(0, to, value.flatten(1))
         silent = total[:, :1] == 0
-        return self.output(heard).masked_fill(silent, 0)
+        message: Tensor = self.output(heard)
+        return message.masked_fill(silent, 0)
 
 
 class Copy(nn.Module):
@@ -157,8 +158,8 @@ class GraphStep(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Messages from predicates as subject, from predicates as object, from other entities."""
         rows = torch.arange(len(predicate), device=entity.device)
-        as_subject = torch.stack([neighbours.index[:, 0], rows], dim=1)
-        as_object = torch.stack([neighbours.index[:, 1], rows], dim=1)
+        as_subject = torch.stack([neighbours.ends[:, 0], rows], dim=1)
+        as_object = torch.stack([neighbours.ends[:, 1], rows], dim=1)
         return (
             self.relation_to_subject(entity, predicate, as_subject),
             self.relation_to_object(entity, predicate, as_object),
@@ -171,7 +172,7 @@ class GraphStep(nn.Module):
         """Messages from the subject and from the object of each predicate."""
         found = []
         for unit, of in zip(
-            (self.subject_to_relation, self.object_to_relation), neighbours.index.unbind(1), strict=True
+            (self.subject_to_relation, self.object_to_relation), neighbours.ends.unbind(1), strict=True
         ):
             if isinstance(unit, Copy):
                 found.append(unit(entity, of))

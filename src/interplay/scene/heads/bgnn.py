@@ -20,9 +20,10 @@ from interplay.scene.word_vectors import WordVectors
 class BGNN(RelationHead):
     """Relations that look unlikely speak less to their entities; the estimate is refined over S stages.
 
-    Stage s: ``confidence logits_s = RCE_s(p of the stage before)`` → ``s′ = clamp(α σ(bin) − α β, 0, 1)`` → T iterations
-    of :class:`~interplay.scene.heads.bipartite_graph.MessagePassing` from (e⁰, p⁰). Relation logits = ``W p + frequency``
-    of the last stage. Each stage has a focal loss (:func:`~interplay.scene.heads.relation_confidence.confidence_loss`).
+    Stage s: ``confidence logits_s = RCE_s(p of the stage before)`` → ``s′ = clamp(α σ(bin) − α β, 0, 1)`` →
+    T iterations of :class:`~interplay.scene.heads.bipartite_graph.MessagePassing` from (e⁰, p⁰). Relation logits =
+    ``W p + frequency`` of the last stage. Each stage has a focal loss
+    (:func:`~interplay.scene.heads.relation_confidence.confidence_loss`).
 
     Args:
         vocabulary, statistics, task, vectors, entity_width, union_width: as for every head.
@@ -35,8 +36,8 @@ class BGNN(RelationHead):
         iterations: T.
         stages: S.
         restart_each_stage: start every stage from (e⁰, p⁰) as released, or go on from the stage before.
-        skip: an image in which no pair is confident enough keeps (e⁰, p⁰). ``batch``: only if no pair of the whole batch
-            is, as released; then an image's answer depends on its neighbours in the batch.
+        skip: an image in which no pair is confident enough keeps (e⁰, p⁰). ``batch``: only if no pair of the whole
+            batch is, as released; then an image's answer depends on its neighbours in the batch.
         pretraining_steps: training steps in which the graph is passed by.
         refine_entities: classify entities anew from their last features (SGCls, SGGen).
         edge_features: see :class:`~interplay.scene.heads.pairwise_features.PairwiseFeatures`.
@@ -85,10 +86,14 @@ class BGNN(RelationHead):
             for stage in range(stages)
         )
         self.recalibration = Recalibration()
-        refine = refine_entities and task != "predcls"
-        entity_result = refine or (not restart_each_stage and stages > 1)
+        self.refines = refine_entities and task != "predcls"
+        going_on = not restart_each_stage and stages > 1
+        entity_result = refine_entities or going_on
         self.graph = BipartiteGraph(pooling, hidden, iterations, gate_width, entity_result)
-        self.classify_entity = spread_linear(hidden, classes) if refine else None
+        self.classify_entity = spread_linear(hidden, classes) if refine_entities else None
+        if self.classify_entity is not None and not self.refines:
+            self.classify_entity.requires_grad_(False)
+            self.graph.train_last_entities(going_on)
         self.classify = spread_linear(hidden, predicates)
         table = torch.from_numpy(statistics.frequency_table())
         self.frequency = FrequencyBias(table) if frequency_bias else None
@@ -142,7 +147,7 @@ class BGNN(RelationHead):
         relation_logits = self.classify(predicate)
         if self.frequency is not None:
             relation_logits = relation_logits + self.frequency(labels[pairs.subject], labels[pairs.object])
-        entity_logits = entities.logits if self.classify_entity is None else self.classify_entity(entity)
-        return HeadOutput(
-            entity_logits, relation_logits, labels, pairs, losses, entity_loss=self.classify_entity is not None
-        )
+        entity_logits = entities.logits
+        if self.refines and self.classify_entity is not None:
+            entity_logits = self.classify_entity(entity)
+        return HeadOutput(entity_logits, relation_logits, labels, pairs, losses, entity_loss=self.refines)

@@ -110,6 +110,11 @@ class MessagePassing(nn.Module):
             self.predicate_to_object = Gate(hidden, gate_width)
             self.entity_update = Update(hidden)
 
+    def train_entities(self, wanted: bool) -> None:
+        """Whether the weights towards the entities train."""
+        for part in (self.predicate_to_subject, self.predicate_to_object, self.entity_update):
+            part.requires_grad_(wanted)
+
     def entity_message(
         self,
         gate: Gate,
@@ -171,6 +176,12 @@ class BipartiteGraph(nn.Module):
         self.iterations = nn.ModuleList(
             MessagePassing(hidden, gate_width, to_entities=step < last or entity_result) for step in range(iterations)
         )
+
+    def train_last_entities(self, wanted: bool) -> None:
+        """Whether the last iteration's weights towards the entities train."""
+        last = self.iterations[-1]
+        assert isinstance(last, MessagePassing)
+        last.train_entities(wanted)
 
     def start(self, entity: Float[Tensor, "entity pooling"]) -> Float[Tensor, "entity hidden"]:
         """e⁰ = ReLU(W a)."""

@@ -34,6 +34,6 @@ def suppressed_labels(
     boxes = boxes + boxes.new_tensor([0, 0, 1, 1])  # then torchvision's areas are those with the last pixel included
     group = entities.image[:, None] * classes + torch.arange(1, classes, device=logits.device)
     survivors = torch.zeros_like(scores)
-    survivors[batched_nms(boxes.float(), scores.float(), group.flatten(), threshold)] = 1
+    survivors[batched_nms(boxes.double(), scores.double(), group.flatten(), threshold)] = 1
     # A survivor's score is lifted above every other one's.
     return (scores + 2 * survivors).view(count, -1).argmax(dim=1) + 1

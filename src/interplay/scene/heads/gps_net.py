@@ -93,13 +93,14 @@ class GPSNet(RelationHead):
         self.fusion, self.refined_in_relations, self.node_priority = fusion, refined_in_relations, node_priority
         self.refines = task != "predcls"
         self.passes = self.refines or refined_in_relations
-        if self.passes:
-            self.belief_embedding = LabelEmbedding(vocabulary, label_dim, vectors)
-            self.position = PositionEmbedding()
-            self.entity_in = nn.Linear(entity_width + POSITION + label_dim, hidden)
-            self.edge_in = nn.Linear(union_width, hidden)
-            self.graph = DirectionAwareGraph(layers, hidden, value, bottleneck, normalisation, missing)
-        self.classify_entity = nn.Linear(hidden, classes) if self.refines else None
+        self.belief_embedding = LabelEmbedding(vocabulary, label_dim, vectors)
+        self.position = PositionEmbedding()
+        self.entity_in = nn.Linear(entity_width + POSITION + label_dim, hidden)
+        self.edge_in = nn.Linear(union_width, hidden)
+        self.graph = DirectionAwareGraph(layers, hidden, value, bottleneck, normalisation, missing)
+        for part in (self.belief_embedding, self.position, self.entity_in, self.edge_in, self.graph):
+            part.requires_grad_(self.passes)
+        self.classify_entity = nn.Linear(hidden, classes).requires_grad_(self.refines)
         self.sinus: Tensor
         self.register_buffer("sinus", sinus_table(classes, label_dim), persistent=False)
         seen = entity_width + label_dim + BOX + (hidden if refined_in_relations else 0)
@@ -164,7 +165,7 @@ class GPSNet(RelationHead):
             f = self.refined(x, union, entities, pairs)
             if self.refined_in_relations:
                 seen.append(f)
-            if self.classify_entity is not None:
+            if self.refines:
                 entity_logits = self.classify_entity(f)
                 if self.training and self.node_priority:
                     losses["node_priority"] = node_priority_loss(entity_logits, entities, pairs)

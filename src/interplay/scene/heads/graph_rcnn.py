@@ -97,7 +97,7 @@ class GraphRCNN(RelationHead):
         self.score_graph = GraphStep(classes, predicates, messages, 1)
         self.refines = task != "predcls"
         last = messages == "attention"
-        self.classify_entity = nn.Linear(classes, classes) if last and self.refines else nn.Identity()
+        self.classify_entity = (nn.Linear(classes, classes) if last else nn.Identity()).requires_grad_(self.refines)
         self.classify = nn.Linear(predicates, predicates) if last else nn.Identity()
         table = torch.from_numpy(statistics.frequency_table())
         self.frequency = FrequencyBias(table) if frequency_bias else None

@@ -25,8 +25,8 @@ JOINT_CLASSES = 256
 class KERN(RelationHead):
     """Statistical knowledge routes messages, first among classes of all entities, then among predicates of a pair.
 
-    ``M_obj[i, j] = P(class j in an image | class i in it)``; ``M_rel[s, o] = P(predicate | classes s, o)``. Equations in
-    :class:`~interplay.scene.heads.gated_graph.ObjectRouting` (SGCls and SGGen only) and
+    ``M_obj[i, j] = P(class j in an image | class i in it)``; ``M_rel[s, o] = P(predicate | classes s, o)``.
+    Equations in :class:`~interplay.scene.heads.gated_graph.ObjectRouting` (SGCls and SGGen only) and
     :class:`~interplay.scene.heads.gated_graph.RelationRouting`.
 
     Args:
@@ -79,11 +79,11 @@ class KERN(RelationHead):
         self.relation_knowledge: Tensor
         relation_knowledge = torch.from_numpy(statistics.probability()).float()
         self.register_buffer("relation_knowledge", relation_knowledge)
-        self.object_routing: ObjectRouting | None = None
-        if task != "predcls":
-            self.register_buffer("object_knowledge", torch.from_numpy(statistics.object_knowledge()).float())
-            classwise = object_scores == "classwise" if object_scores else classes > JOINT_CLASSES
-            self.object_routing = ObjectRouting(classes, entity_width, hidden, output, steps, tied_reset, classwise)
+        self.register_buffer("object_knowledge", torch.from_numpy(statistics.object_knowledge()).float())
+        classwise = object_scores == "classwise" if object_scores else classes > JOINT_CLASSES
+        self.object_routing = ObjectRouting(classes, entity_width, hidden, output, steps, tied_reset, classwise)
+        self.refines = task != "predcls"
+        self.object_routing.requires_grad_(self.refines)
         self.relation_routing = RelationRouting(
             predicates, entity_width, union_width, hidden, output, steps, tied_reset
         )
@@ -92,7 +92,7 @@ class KERN(RelationHead):
 
     def entity_logits(self, x: Float[Tensor, "entity width"], entities: Entities) -> Float[Tensor, "entity class"]:
         """Refined class scores, or the given ones in PredCls."""
-        if self.object_routing is None:
+        if not self.refines:
             return entities.logits
         logits: Tensor = self.object_routing(x, self.object_knowledge, entities.image, len(entities.counts))
         return logits
@@ -114,16 +114,15 @@ class KERN(RelationHead):
 
         def route(features: Tensor, rows: slice) -> Tensor:
             size = max(len(features), 1) if self.training else self.pair_chunk
-            places = pairs.index[rows].split(size)
-            named = classes[rows].split(size)
+            places, named = torch.split(pairs.index[rows], size), torch.split(classes[rows], size)
             return torch.cat(
                 [
                     self.relation_routing(projected[place], part, self.relation_knowledge[name[:, 0], name[:, 1]])
-                    for part, place, name in zip(features.split(size), places, named, strict=True)
+                    for part, place, name in zip(torch.split(features, size), places, named, strict=True)
                 ]
             )
 
         logits = union.map(route)
         if self.frequency is not None:
             logits = logits + self.frequency(classes[:, 0], classes[:, 1])
-        return HeadOutput(entity_logits, logits, labels, pairs, entity_loss=self.object_routing is not None)
+        return HeadOutput(entity_logits, logits, labels, pairs, entity_loss=self.refines)
