@@ -58,7 +58,9 @@ def draw_furniture(lens: Lens, kind: str, x: float, y: float, z: float, colour: 
         inner = [(x + 0.86 * (a - x), 0.0, z + 0.8 * (b - z)) for a, _, b in corners]
         return [lens.polygon(corners, colour), lens.polygon(inner, shade(colour, 1.25))]
     if kind == "shelf":
-        return slab(lens, x, y, z, (w, h, d), colour)
+        dark = shade(colour, 0.7)
+        brackets = [slab(lens, x + k * 0.35 * w, y - 0.10, z - 0.3 * d, (0.05, 0.10, 0.05), dark) for k in (-1.0, 1.0)]
+        return [*brackets[0], *brackets[1], *slab(lens, x, y, z, (w, h, d), colour)]
     if kind in ("table", "bench"):
         legs = _legs(lens, x, z, 0.44 * w, 0.40 * d, h - 0.06, colour, 0.06)
         return [*legs, *slab(lens, x, h - 0.07, z, (w, 0.07, d), colour)]

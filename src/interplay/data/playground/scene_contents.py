@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from interplay.data.playground.furniture import WALL_Z, draw_outdoors, draw_room
+from interplay.data.playground.objects import KINDS
 from interplay.data.playground.scene_layout import Scene, SceneBuilder, Thing, visible
 from interplay.data.playground.scene_people import SEAT, random_role
 
@@ -29,7 +30,8 @@ def _wall(build: SceneBuilder) -> None:
             shelf = build.furniture("shelf", x, z + 0.11, y, place="wall")
             for dx in (-0.25, 0.2)[: int(build.rng.integers(1, 3))]:
                 item = build.pick(("book", "vase", "cup", "bottle", "hat", "book"))
-                build.object(item, x + dx, y + 0.05, z + 0.11, shelf, "top")
+                lies = "lying" if item == "book" else ""
+                build.object(item, x + dx, y + KINDS["shelf"].size[1], z + 0.11, shelf, "top", lies)
         else:
             build.object(kind, x, y, z, place="wall")
 

@@ -202,14 +202,15 @@ class SceneBuilder:
             draw_object(pen, kind, colour)
             ways.append(pen.shapes)
         box = join_extents(extent(shapes) for shapes in ways)
+        on_floor = support < 0 or self.scene.things[support].kind == "rug"
         if support < 0:
             self.scene.backdrop.append(shadow(self.lens, x, z, KINDS[kind].size[0], self.ground))
-        place = "floor" if support < 0 else "top"
+        place = "floor" if on_floor else "top"
         thing = Thing(kind, box, self.depth(x, y, z), x, y, z, KINDS[kind].size, support, posture, place, cover=box)
         index = self.add(thing, [])
         toward = self.attention(index)
         shapes = ways[int(toward < 0.0)] if toward else ways[int(self.chance(0.5))]
-        self.scene.layers.append((thing.depth - (0.45 if support >= 0 else 0.0), shapes))
+        self.scene.layers.append((thing.depth - (0.0 if on_floor else 0.45), shapes))
         return index
 
     # -- people ----------------------------------------------------------------------------------------------------
@@ -386,16 +387,17 @@ def visible(scene: Scene) -> list[int]:
 
     Told from boxes alone, so that the coins make no difference.
     """
-    covers = [(thing.depth, thing.cover, index, thing) for index, thing in enumerate(scene.things) if thing.cover]
+    covers = [(thing.depth, thing.cover, index) for index, thing in enumerate(scene.things) if thing.cover]
     seen = []
     for index, thing in enumerate(scene.things):
         x1, y1, x2, y2 = thing.box
         if not _inside(thing.box, scene.size) or min(x2 - x1, y2 - y1) < 3.0:
             continue
         near = [
-            cover
-            for depth, cover, other, _ in covers
-            if depth < thing.depth - 0.06 and other != thing.owner and other != thing.support
+            c
+            for depth, c, other in covers
+            if depth < thing.depth - 0.06 and other not in (thing.owner, thing.support)
+            if c[0] < x2 and c[2] > x1 and c[1] < y2 and c[3] > y1
         ]
         if thing.depth > 50.0 or not near:
             seen.append(index)

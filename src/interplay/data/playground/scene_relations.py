@@ -130,7 +130,7 @@ def _pair(i: int, a: Thing, j: int, b: Thing) -> list[str]:
         return ["above"] if a.y > b.y + b.size[1] - 0.05 else []
     if "held" in (a.place, b.place):
         return []
-    same = a.place == b.place and a.support == b.support and abs(a.y - b.y) < 0.3
+    same = a.place == b.place and (a.place != "top" or a.support == b.support) and abs(a.y - b.y) < 0.3
     if a.kind in _LARGE and b.kind in _LARGE and a.place == b.place == "floor":
         if a.kind == "person" and b.kind == "table" and along < 0.4 and deep < 0.45:
             found.append("at")

@@ -64,7 +64,7 @@ def pixel_box(box: Extent, size: tuple[int, int]) -> tuple[int, int, int, int]:
 class PlaygroundScenes:
     """Pictures of people, animals, furniture and everyday things, with boxes and true relations.
 
-    37 classes, 31 predicates. Four pairs of predicates differ in a part of a box only
+    36 classes, 31 predicates. Four pairs of predicates differ in a part of a box only
     (``scene_layout.PART_PAIRS``): both members have the same classes and, in distribution, the same boxes.
 
     Args:
