@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +10,7 @@ from typing import Any
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from safetensors import SafetensorError
 
-from interplay.errors import InterplayError
 from interplay.evaluation.scene_graph import SceneGraphResult, StreamingEvaluator, bootstrap_intervals
 from interplay.scene.card import default_card
 from interplay.scene.datamodule import SceneData
@@ -24,7 +21,7 @@ from interplay.scene.task import SceneTask, predicted, truth
 from interplay.training.callbacks import RunRecord
 from interplay.training.environment import commit, versions
 from interplay.training.folder import RunFolder
-from interplay.training.model_folder import FolderModel
+from interplay.training.model_folder import save_whole
 
 DOMAINS: Mapping[str, str] = {
     "playground_scenes": "trained on simulated pictures only (the playground): what it says of a photograph means "
@@ -148,19 +145,6 @@ def results_text(parts: Mapping[str, Part]) -> dict[str, str]:
                 low, high = found.intervals[name]
                 lines[f"{part} {name}"] = f"{100 * value:.1f} % (95 % interval {100 * low:.1f}–{100 * high:.1f})"
     return lines
-
-
-def save_whole(model: FolderModel, folder: Path) -> None:
-    """Beside its place first, so that the model folder is whole whenever it is there."""
-    temporary = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(temporary, ignore_errors=True)
-    try:
-        model.save_pretrained(temporary)
-    except SafetensorError as error:
-        raise InterplayError(f"cannot write {folder}: {error}") from None
-    if folder.exists():
-        shutil.rmtree(folder)
-    temporary.replace(folder)
 
 
 def without_places(section: Any) -> Any:

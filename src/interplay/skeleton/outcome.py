@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from torch import nn
 
 from interplay.data.datasets import SkeletonDataset
-from interplay.errors import InterplayError
 from interplay.evaluation.calibration import threshold_balanced, threshold_keeping
 from interplay.evaluation.classification import as_json, metrics
 from interplay.evaluation.scores import Scores
@@ -26,6 +22,7 @@ from interplay.skeleton.task import SkeletonTask
 from interplay.training.callbacks import RunRecord
 from interplay.training.environment import commit, versions
 from interplay.training.folder import RunFolder
+from interplay.training.model_folder import save_whole
 
 KEPT = 0.95
 """Share of the known validation clips that the threshold of "none of the known interactions" lets pass."""
@@ -78,7 +75,7 @@ def finish(
     }
     recogniser = recogniser_of(network.cpu(), recipe, module, scores)
     recogniser.card = default_card(recogniser, training=_training_text(result), results=_results_text(result))
-    _save(recogniser, folder.model)
+    save_whole(recogniser, folder.model)
     folder.write_result(result)
     return result
 
@@ -150,19 +147,6 @@ def recogniser_of(
 def without_root(section: Any) -> Any:
     """A section without the place of the data on this machine."""
     return {key: value for key, value in section.items() if key != "root"} if isinstance(section, Mapping) else section
-
-
-def _save(recogniser: SkeletonRecogniser, folder: Path) -> None:
-    """Beside its place first, so that the model folder is whole whenever it is there."""
-    temporary = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(temporary, ignore_errors=True)
-    try:
-        recogniser.save_pretrained(temporary)
-    except SafetensorError as error:
-        raise InterplayError(f"cannot write {folder}: {error}") from None
-    if folder.exists():
-        shutil.rmtree(folder)
-    temporary.replace(folder)
 
 
 def _with_tables(scores: Scores, dataset: SkeletonDataset) -> Scores:

@@ -7,6 +7,7 @@ ever unpickled.
 from __future__ import annotations
 
 import io
+import shutil
 from abc import abstractmethod
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -75,3 +76,16 @@ class FolderModel(nn.Module, PyTorchModelHubMixin):
         except RuntimeError as error:
             raise InterplayError(f"{model_file}: does not fit its config.json: {error}") from None
         return model.to(map_location)
+
+
+def save_whole(model: FolderModel, folder: Path) -> None:
+    """Beside its place first, so that the model folder is whole whenever it is there."""
+    temporary = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        model.save_pretrained(temporary)
+    except SafetensorError as error:
+        raise InterplayError(f"cannot write {folder}: {error}") from None
+    if folder.exists():
+        shutil.rmtree(folder)
+    temporary.replace(folder)

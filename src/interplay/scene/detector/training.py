@@ -1,0 +1,206 @@
+"""Training the detector itself: its own task, recipe and run (spec A.2)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor
+from torchmetrics.detection import MeanAveragePrecision
+
+from interplay.data.datasets import dataset_class, open_scenes
+from interplay.errors import InterplayError
+from interplay.scene.datamodule import SceneData, SceneInput
+from interplay.scene.detector.model import Detector
+from interplay.scene.detector.source import DetectorFolder, DetectorSource
+from interplay.scene.preparation import SceneBatch
+from interplay.scene.schedule import SceneOptimiser, StepSchedule, build_optimiser
+from interplay.training.allocation import keep_freed_memory
+from interplay.training.draws import generator
+from interplay.training.environment import commit, environment, versions
+from interplay.training.folder import RunFolder, is_first_process
+from interplay.training.model_folder import save_whole
+from interplay.training.recipes import RecipeParser, Section, load_recipe, override_arguments
+from interplay.training.settings import TrainingSettings
+from interplay.training.trainer import build_trainer, quiet_lightning, world_size
+from interplay.training.writing import clear_write_errors
+
+MOST = 100
+"""Detections of a picture that average precision looks at, as COCO does."""
+
+
+def average_precision() -> MeanAveragePrecision:
+    """mAP at IoU ½ over classes (the area under the precision–recall curve, COCO's interpolation)."""
+    return MeanAveragePrecision(iou_thresholds=[0.5], max_detection_thresholds=[1, 10, MOST])
+
+
+class DetectorTask(pl.LightningModule):
+    """Sum of the four losses of Faster R-CNN; mAP50 on the evaluated parts.
+
+    Args:
+        detector: to train.
+        optimiser: of the recipe.
+        data: the pictures.
+        seed: of the run; the drawn anchors and regions depend on (seed, epoch, picture ids) alone.
+    """
+
+    def __init__(self, detector: Detector, optimiser: SceneOptimiser, data: SceneData, seed: int) -> None:
+        super().__init__()
+        self.detector, self.optimiser_settings, self.data, self.seed = detector, optimiser, data, seed
+        self.precision_of = torch.nn.ModuleDict({part: average_precision() for part in data.evaluation_parts})
+        self._sums: dict[str, Tensor] = {}
+        self._steps = 0
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return build_optimiser(self.detector, self.optimiser_settings, self.data.batch_size)
+
+    def sample_ids(self, batch: SceneBatch) -> list[str]:
+        """Names of the pictures in a batch."""
+        return list(batch.ids)
+
+    def training_step(self, batch: SceneBatch, batch_idx: int) -> Tensor:
+        assert batch.pixels is not None
+        draws = generator(self.seed, "regions", self.current_epoch, *batch.ids)
+        losses = self.detector.losses(self.detector.features(batch.pixels), batch.sizes, batch.targets, draws)
+        total = torch.stack(list(losses.values())).sum()
+        for name, value in {"loss": total, **losses}.items():
+            self._sums[name] = self._sums.get(name, total.new_zeros(())) + value.detach()
+        self._steps += 1
+        return total
+
+    def on_train_epoch_start(self) -> None:
+        self._sums, self._steps = {}, 0
+
+    def on_train_epoch_end(self) -> None:
+        if self._steps:
+            self.log_dict({f"train_{name}": value / self._steps for name, value in self._sums.items()}, sync_dist=True)
+        self._sums, self._steps = {}, 0
+
+    def validation_step(self, batch: SceneBatch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        if not batch.ids or batch.pixels is None:
+            return
+        metric = self.precision_of[self.data.evaluation_parts[dataloader_idx]]
+        assert isinstance(metric, MeanAveragePrecision)
+        found = self.detector.detections(self.detector.features(batch.pixels), batch.sizes)
+        metric.update(
+            [{"boxes": one.boxes, "scores": one.scores, "labels": one.labels} for one in found],
+            [{"boxes": target.boxes, "labels": target.labels} for target in batch.targets],
+        )
+
+    def on_validation_epoch_end(self) -> None:
+        for part, metric in self.precision_of.items():
+            assert isinstance(metric, MeanAveragePrecision)
+            self.log(f"{part}_mAP50", metric.compute()["map_50"].float())
+            metric.reset()
+
+
+def parser(data: str) -> RecipeParser:
+    """The keys of a detector's recipe on a data set."""
+    return RecipeParser(
+        {
+            "data": Section(dataset_class(data)),
+            "input": Section(SceneInput),
+            "detector": Section(DetectorSource),
+            "optimiser": Section(SceneOptimiser),
+            "training": Section(TrainingSettings),
+        },
+        {"system": str, "data.name": str},
+    )
+
+
+def resolve(
+    recipe: Mapping[str, Any], overrides: Sequence[str] = (), data: str | None = None, where: str = "recipe"
+) -> dict[str, Any]:
+    """Every key of a detector's recipe with its value; see :func:`interplay.scene.recipe.resolve`."""
+    section = recipe.get("data")
+    named = section.get("name") if isinstance(section, Mapping) else None
+    if data is None and not isinstance(named, str):
+        raise InterplayError(f"{where}: found no data.name, expected the name of a data set")
+    if data is not None and data != named:
+        recipe = {**recipe, "data": {"name": data}}
+    return parser(data or str(named)).resolve(recipe, overrides, where)
+
+
+def train_recipe(
+    recipe: str | Path | Mapping[str, Any], out: str | Path, *, overrides: Mapping[str, Any] | None = None, **how: Any
+) -> dict[str, Any]:
+    """Train a detector; arguments and errors as :func:`interplay.scene.run.train_recipe`."""
+    where = "recipe" if isinstance(recipe, Mapping) else str(recipe)
+    given = dict(recipe) if isinstance(recipe, Mapping) else load_recipe(recipe)
+    return run_resolved(resolve(given, override_arguments(overrides or {}), None, where), out, **how)
+
+
+def run_resolved(
+    recipe: Mapping[str, Any],
+    out: str | Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    quiet: bool = False,
+    say: Callable[[str], None] | None = None,
+) -> dict[str, Any]:
+    """:func:`train_recipe` for a recipe in which every key has its value already."""
+    folder = RunFolder(out)
+    line = say or (lambda text: print(text, file=sys.stderr))
+    keep_freed_memory()
+    sections = {name: _tuples(value) for name, value in recipe.items() if isinstance(value, Mapping)}
+    settings, source = SceneInput(**sections["input"]), DetectorSource(**sections["detector"])
+    optimiser, training = SceneOptimiser(**sections["optimiser"]), TrainingSettings(**sections["training"])
+    if is_first_process():
+        folder.begin(recipe, environment(), resume=resume, overwrite=overwrite)
+        if folder.finished:
+            return folder.read_result()
+    named = dict(recipe["data"])
+    dataset = open_scenes(named.pop("name"), **named)
+    data = SceneData(dataset, settings, training.seed, world_size(training), need_relations=False)
+    pl.seed_everything(training.seed, verbose=False)
+    detector = source.build(dataset.vocabulary)
+    if source.backbone != "small":
+        detector.freeze_stages()
+    task = DetectorTask(detector, optimiser, data, training.seed)
+    monitor = training.monitor or f"{data.evaluation_parts[0]}_mAP50"
+    training = replace(training, gradient_clip=training.gradient_clip or optimiser.gradient_clip)
+    with quiet_lightning(), clear_write_errors(folder.path):
+        trainer, record = build_trainer(training, StepSchedule(optimiser, monitor), folder, monitor, quiet)
+        if not quiet:
+            line(
+                f"{dataset.name}: {len(data.parts['train'])} pictures, {training.epochs} epochs of {data.steps} batches"
+            )
+        resumed = str(folder.last) if resume and folder.last.is_file() else None
+        trainer.fit(task, datamodule=data, ckpt_path=resumed, weights_only=True)
+        if not trainer.is_global_zero:
+            return {}
+        metrics = {key: value for key, value in record.rows[-1].items() if key.endswith("_mAP50")}
+        result: dict[str, Any] = {
+            "model": f"detector-{recipe['data']['name']}",
+            "dataset": recipe["data"]["name"],
+            "protocol": {key: value for key, value in recipe.items() if key != "data"},
+            "metrics": {"last": metrics, "best": record.best_row, "monitor": monitor, "epochs": len(record.rows)},
+            "count": {part: len(rows) for part, rows in data.parts.items()},
+            "seed": training.seed,
+            "commit": commit(),
+            "versions": versions(),
+            "seconds": round(sum(row["seconds"] for row in record.rows), 3),
+        }
+        model = DetectorFolder(
+            list(dataset.vocabulary.classes[1:]),
+            {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(source).items()},
+            {"short": settings.short, "long": settings.long, "channels": settings.channels},
+            {"name": recipe["data"]["name"]},
+            f"detector-{recipe['data']['name']}",
+        )
+        model.detector.load_state_dict(detector.cpu().state_dict())
+        save_whole(model, folder.model)
+        folder.write_result(result)
+    if not quiet:
+        line(f"{folder.path}: after the last epoch, " + ", ".join(f"{k} {100 * v:.1f} %" for k, v in metrics.items()))
+    return result
+
+
+def _tuples(section: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in section.items()}
