@@ -9,7 +9,7 @@ import pytest
 from jaxtyping import install_import_hook
 
 # Before anything of the package is imported: every annotated function of these rooms is checked by beartype.
-install_import_hook(["interplay.graph", "interplay.skeleton"], "beartype.beartype")
+install_import_hook(["interplay.graph", "interplay.skeleton", "interplay.scene.superpixel"], "beartype.beartype")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

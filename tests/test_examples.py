@@ -78,6 +78,14 @@ def test_show_playground_scenes(folder: Path, capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().out.count("twin:") == 2
 
 
+def test_sil_in_torchvision_detector(capsys: pytest.CaptureFixture[str]) -> None:
+    run_example(EXAMPLES / "sil_in_torchvision_detector.py", ["--side", "96", "--boxes-at-most", "5"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("picture 0: 5 boxes, features (1024,) moved by ")
+    assert not lines[0].endswith(" 0.0%")
+    assert [line.split(":")[0] for line in lines[2:]] == ["level 0", "level 1", "level 2", "level 3"]
+
+
 @pytest.mark.parametrize("script", MAKERS)
 def test_scripts_that_make_what_the_documentation_shows_can_be_called(
     script: str, capsys: pytest.CaptureFixture[str]

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from interplay.scene.superpixel.pooling import moments, nearest_means, pooled_cells
+from interplay.scene.superpixel.pooling import full_precision, moments, nearest_means, pooled_cells
 
 Similarity = Literal["sigmoid", "cosine"]
 Centres = Literal["adaptive", "knn"]
@@ -104,7 +104,9 @@ class SuperpixelClustering(nn.Module):
         with torch.autocast(region.device.type, enabled=False):
             weight, bias = self._projections(region)
             if self.positions:
-                region = torch.cat((region.float(), coordinates(region.shape[1], region.shape[2], region.device)))
+                region = torch.cat(
+                    (full_precision(region), coordinates(region.shape[1], region.shape[2], region.device))
+                )
             pooled = self._pooled(region)
             made = torch.addmm(bias[:, None], weight, pooled).view(2, self.heads, self.head_dim, -1)
             unit, values = normalize(made[0], dim=1), made[1]
@@ -156,7 +158,7 @@ class SuperpixelClustering(nn.Module):
 
         Only the winning cosine is computed with gradients: memory heads·M·head_dim.
         """
-        points = region.float().flatten(1)
+        points = full_precision(region).flatten(1)
         made = torch.addmm(bias[:, None], weight, points).view(2, self.heads, self.head_dim, -1)
         query, value = made[0], made[1]
         with torch.no_grad():
@@ -178,7 +180,7 @@ class SuperpixelClustering(nn.Module):
         """The same without gradients, a few rows of the map at a time."""
         total, mass, assignments, kept = torch.zeros_like(unit), unit.new_zeros(self.heads, unit.shape[2]), [], []
         for rows in row_chunks(region):
-            points = region[:, rows].float().flatten(1)
+            points = full_precision(region[:, rows]).flatten(1)
             made = torch.addmm(bias[:, None], weight, points).view(2, self.heads, self.head_dim, -1)
             best, assignment = self.winners(unit, made[0])
             length = made[0].square().sum(1).sqrt_().clamp_min_(1e-12)

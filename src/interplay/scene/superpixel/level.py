@@ -114,7 +114,7 @@ class SuperpixelBlock(nn.Module):
         references: Float[Tensor, "image box reference"],
         sizes: Sequence[Size],
         stride: int,
-        record: list[Int[Tensor, "head h w"]] | None = None,
+        record: list[Int[Tensor, "head _h _w"]] | None = None,
     ) -> Float[Tensor, "image channel h w"]:
         """Apply the block.
 
