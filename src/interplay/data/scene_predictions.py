@@ -1,7 +1,7 @@
 """Files with annotated relations and a model's answers: what ``interplay evaluate --predictions --protocol`` reads.
 
 ``.npz``: per-image arrays concatenated, ``X_offsets`` says which rows each image owns (``docs/scene_evaluation.md``
-lists the keys). Read a row block at a time: memory does not grow with the file. ``.json``: the same keys without offsets, one
+lists the keys). Read image by image: memory does not grow with the file. ``.json``: the same keys without offsets, one
 object per image. ``.jsonl``: the same, the header on the first line and an image on each further one.
 """
 
@@ -147,6 +147,7 @@ def open_scene_predictions(file: str | Path) -> ScenePredictions:
         DataError: not a file of this kind. What is wrong with an image is said when that is reached.
     """
     file = Path(file)
+    count: int | None
     if file.suffix == ".npz":
         header, count = _npz_header(file)
     elif file.suffix in (".json", ".jsonl"):

@@ -1,4 +1,4 @@
-"""Anyone's scene-graph predictions from a file: the protocol's figures, their intervals, and the files that keep both."""
+"""Anyone's scene-graph predictions from a file: figures under a protocol, intervals, the files that keep both."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def average_precision(hits: Floats, weights: Floats, positives: Floats) -> Float
 
 @dataclass(frozen=True, eq=False)
 class Detections:
-    """Detections of all images that are kept for average precision: 13 bytes each.
+    """Detections of all images that are kept for average precision: 8 bytes each.
 
     Args:
         images: numbers of images (I,), and ``counts``, detections of each.
