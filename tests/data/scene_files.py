@@ -90,3 +90,152 @@ def write_vg150(
             entries.insert(at, {"image_id": id, "width": 9, "height": 9})
     (folder / "image_data.json").write_text(json.dumps(entries))
     return folder
+
+
+VRD = {
+    "a.jpg": [
+        {
+            "subject": {"category": 2, "bbox": [10, 90, 20, 60]},
+            "predicate": 3,
+            "object": {"category": 5, "bbox": [50, 99, 1, 120]},
+        },
+        {
+            "subject": {"category": 2, "bbox": [10, 90, 20, 60]},
+            "predicate": 1,
+            "object": {"category": 3, "bbox": [80, 90, 25, 40]},
+        },
+        {
+            "subject": {"category": 3, "bbox": [10, 90, 20, 60]},
+            "predicate": 1,
+            "object": {"category": 2, "bbox": [10, 90, 20, 60]},
+        },
+        {
+            "subject": {"category": 5, "bbox": [50, 99, 1, 120]},
+            "predicate": 1,
+            "object": {"category": 5, "bbox": [50, 99, 1, 120]},
+        },
+    ],
+    "b.png": [],
+    "c.jpg": [
+        {
+            "subject": {"category": 0, "bbox": [5, 20, 5, 25]},
+            "predicate": 0,
+            "object": {"category": 1, "bbox": [1, 9, 3, 7]},
+        },
+    ],
+}
+
+
+def write_vrd(folder: Path) -> Path:
+    """VRD's four files: equal boxes of one class and of two classes, a relation of an entity with itself, a picture
+    without relations, and a test triplet that training has and one that it has not."""
+    folder.mkdir(parents=True, exist_ok=True)
+    test = {"d.jpg": VRD["c.jpg"], "e.jpg": [dict(VRD["c.jpg"][0], predicate=1), *VRD["a.jpg"][:1]], "f.jpg": []}
+    (folder / "objects.json").write_text(json.dumps(CLASSES))
+    (folder / "predicates.json").write_text(json.dumps(PREDICATES))
+    (folder / "annotations_train.json").write_text(json.dumps(VRD))
+    (folder / "annotations_test.json").write_text(json.dumps(test))
+    return folder
+
+
+OPEN_IMAGES = [
+    {"img_fn": "00a1", "img_size": [640, 480], "bbox": [[10.5, 20, 300, 400.25], [0, 300, 640, 480]],
+     "det_labels": [2, 5], "rel": [[0, 1, 2]]},
+    {"img_fn": "00a2", "img_size": [100, 90], "bbox": [[1, 1, 50, 60]], "det_labels": [0], "rel": []},
+    {"img_fn": "00a3", "img_size": [100, 90], "bbox": [], "det_labels": [], "rel": []},
+]  # fmt: skip
+
+
+def write_open_images(folder: Path) -> Path:
+    """Open Images' JSON layout: a picture with a relation, one without, one without boxes; validation and test."""
+    (folder / "annotations").mkdir(parents=True, exist_ok=True)
+    test = [dict(OPEN_IMAGES[0], img_fn="00b1"), dict(OPEN_IMAGES[0], img_fn="00b2", rel=[[1, 0, 0], [0, 1, 2]])]
+    for name, entries in (("train", OPEN_IMAGES), ("val", [dict(OPEN_IMAGES[0], img_fn="00c1")]), ("test", test)):
+        (folder / "annotations" / f"vrd-{name}-anno.json").write_text(json.dumps(entries))
+    (folder / "annotations" / "categories_dict.json").write_text(json.dumps({"obj": CLASSES, "rel": PREDICATES}))
+    return folder
+
+
+OFFICIAL_HEADER = "ImageID,LabelName1,LabelName2,XMin1,XMax1,YMin1,YMax1,XMin2,XMax2,YMin2,YMax2,RelationshipLabel"
+
+
+def write_official(folder: Path) -> Path:
+    """Open Images' own CSV files: boxes that repeat, an attribute row, sizes from a table."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = (
+        "00a1,/m/man,/m/cup,0.1,0.5,0.2,0.9,0.4,0.5,0.5,0.6,holds",
+        "00a1,/m/man,/m/table,0.1,0.5,0.2,0.9,0.0,1.0,0.5,1.0,at",
+        "00a1,/m/cup,/m/table,0.4,0.5,0.5,0.6,0.0,1.0,0.5,1.0,on",
+        "00a1,/m/cup,/m/wooden,0.4,0.5,0.5,0.6,0.4,0.5,0.5,0.6,is",
+        "00a2,/m/man,/m/man,0.1,0.5,0.2,0.9,0.6,0.9,0.2,0.9,at",
+    )
+    (folder / "oidv6-train-annotations-vrd.csv").write_text("\n".join((OFFICIAL_HEADER, *rows)) + "\n")
+    (folder / "test-annotations-vrd.csv").write_text(
+        "\n".join((OFFICIAL_HEADER, rows[0].replace("00a1", "00b1"))) + "\n"
+    )
+    (folder / "class-descriptions-boxable.csv").write_text("/m/cup,Cup\n/m/man,Man\n/m/shoe,Shoe\n/m/table,Table\n")
+    (folder / "image_sizes.csv").write_text("ImageID,Width,Height\n00a1,100,200\n00a2,50,40\n00b1,100,200\n")
+    return folder
+
+
+def coco(name: str = "x", first: int = 0) -> dict[str, Any]:
+    """One part of a COCO-style set; ids of categories and predicates start at 0 and have gaps."""
+    return {
+        "images": [
+            {"id": first + 7, "width": 640, "height": 480, "file_name": f"{name}1.jpg"},
+            {"id": first + 3, "width": 64, "height": 48, "file_name": f"{name}2.jpg"},
+        ],
+        "annotations": [
+            {"id": 50, "image_id": first + 7, "category_id": 4, "bbox": [10, 20, 100, 200], "iscrowd": 0},
+            {"id": 40, "image_id": first + 3, "category_id": 0, "bbox": [1, 2, 3, 4]},
+            {"id": 60, "image_id": first + 7, "category_id": 9, "bbox": [50.5, 60, 1, 10]},
+        ],
+        "categories": [{"id": 9, "name": "shoe"}, {"id": 0, "name": "cat"}, {"id": 4, "name": "man"}],
+        "rel_annotations": [
+            {"id": 0, "subject_id": 50, "object_id": 60, "predicate_id": 5, "image_id": first + 7},
+            {"id": 1, "subject_id": 60, "object_id": 50, "predicate_id": 2, "image_id": first + 7},
+        ],
+        "rel_categories": [{"id": 5, "name": "wearing"}, {"id": 2, "name": "of"}],
+    }
+
+
+def write_coco(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("train", "val", "test"):
+        (folder / f"{name}_relations.json").write_text(json.dumps(coco(name)))
+    return folder
+
+
+PLAIN: dict[str, Any] = {
+    "pictures": [
+        {
+            "file": "kitchen/1.jpg",
+            "width": 640,
+            "height": 480,
+            "part": "train",
+            "entities": [
+                {"id": "me", "class": "person", "box": [10, 20, 110, 220]},
+                {"class": "cup", "box": [100.5, 50, 120, 70]},
+            ],
+            "relations": [
+                {"subject": "me", "predicate": "holding", "object": 1},
+                {"subject": 1, "predicate": "near", "object": 0},
+            ],
+        },
+        {
+            "file": "2.jpg",
+            "width": 64,
+            "height": 48,
+            "part": "test",
+            "entities": [{"class": "table", "box": [0, 0, 63, 47]}, {"class": "cup", "box": [3, 3, 9, 9]}],
+            "relations": [{"subject": 1, "predicate": "on", "object": 0}],
+        },
+        {"file": "3.jpg", "width": 64, "height": 48, "entities": []},
+    ]
+}
+
+
+def write_plain(folder: Path, value: Any = None) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "scenes.json").write_text(json.dumps(PLAIN if value is None else value))
+    return folder

@@ -63,6 +63,15 @@ class Hdf5Columns:
         except Exception as error:
             raise DataError(self.path, f"key {key!r}", _reason(error), "an array") from None
 
+    def marked(self, name: str) -> bool:
+        """Whether the file itself has an attribute of this name that is not 0."""
+        try:
+            return bool(np.all(self._open().attrs.get(name, 0)))
+        except DataError:
+            raise
+        except Exception as error:
+            raise DataError(self.path, f"attribute {name!r}", _reason(error), "a number") from None
+
     def _dataset(self, key: str) -> Any:
         file = self._open()
         try:

@@ -22,6 +22,7 @@ from PIL import Image
 from interplay.data.errors import DataError
 from interplay.data.picture_folder import SUFFIXES
 from interplay.data.scenes import SceneDataset, SceneImage
+from interplay.data.visual_genome import SPLIT_IS_WHOLE
 from interplay.errors import InterplayError
 
 JPEG_QUALITY = 95
@@ -125,6 +126,7 @@ def write_visual_genome(
     if not splits:
         raise InterplayError(f"{dataset.name}: found no picture to write, expected at least one that can be read")
     with h5py.File(folder / "VG-SGG.h5", "w") as file:
+        file.attrs[SPLIT_IS_WHOLE] = 1
         file["split"] = np.array(splits, np.int32)
         for what, counts in (("box", per_box), ("rel", per_relation)):
             amounts = np.array(counts, np.int64)

@@ -34,6 +34,8 @@ MAX_IMAGES = 2**22
 MAX_ROWS = 2**25
 """Boxes, and relations, of a file; all of Visual Genome has 3.8 and 2.3 million."""
 TRAIN, VALIDATION, TEST = 0, 1, 2
+SPLIT_IS_WHOLE = "split_has_validation"
+"""Attribute of an ``.h5`` whose ``split`` marks all validation pictures, even where there are none."""
 
 
 class VisualGenome:
@@ -45,7 +47,8 @@ class VisualGenome:
             ``VG_100K_2`` and ``images`` in the root. Without pictures there are annotations only.
         with_relations: parts hold only pictures that have a relation (off for training a detector).
         validation: pictures taken from the beginning of the training list; None: 5,000 where that list has 50,000 or
-            more, otherwise a tenth. Where the files mark validation pictures themselves (split 1), those.
+            more, otherwise a tenth; where the files mark validation pictures themselves (split 1, or the attribute
+            that `data convert` writes), those.
         require_overlap: leave out training relations whose boxes do not overlap, and training pictures left with none
             (the reference does so for SGGen on request only).
         zero_shot_list: ``auto`` takes a list in the root (``zeroshot_triplet.npy`` / ``.json``), or else computes the
@@ -166,7 +169,8 @@ class VisualGenome:
             train = np.array(kept, np.int64)
         amount = self.validation
         if amount is None:
-            amount = 0 if len(marked) else 5000 if len(train) >= 50_000 else len(train) // 10
+            whole = bool(len(marked)) or self._columns.marked(SPLIT_IS_WHOLE)
+            amount = 0 if whole else 5000 if len(train) >= 50_000 else len(train) // 10
         validation = np.sort(np.concatenate([marked, train[:amount]]))
         return {"train": train[amount:], "validation": validation, "test": test}
 

@@ -15,7 +15,6 @@ from interplay.data.picture_folder import PictureFolder, picture_size
 from interplay.data.scene_table import MAX_RELATIONS, SceneTable
 from interplay.data.scenes import SceneImage
 from interplay.data.table_dataset import TableDataset, folder_of, vocabulary_of
-from interplay.data.zero_shot import triplet_keys
 
 PICTURE_FOLDERS = ("images", "sg_train_images", "sg_test_images", "train_images", "test_images")
 
@@ -78,16 +77,6 @@ class VRD(TableDataset):
         scene = super().read(index)
         size = picture_size(scene.file) if scene.file is not None else None
         return scene if size is None else replace(scene, width=size[0], height=size[1], meta={"size": "of the picture"})
-
-    @property
-    def facts(self) -> dict[str, int | str]:
-        test = self.table.triplets(self.table.part("test", False))
-        unseen = self.zero_shot
-        assert unseen is not None
-        return self.table.facts() | {
-            "zero-shot relations in test": int(np.isin(triplet_keys(test), triplet_keys(unseen)).sum()),
-            "pictures at hand": len(self.pictures),
-        }
 
 
 def _entities(place: Place, value: object) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
