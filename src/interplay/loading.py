@@ -4,16 +4,32 @@ from __future__ import annotations
 
 import difflib
 import json
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from interplay.errors import InterplayError
 from interplay.training.shipped import shipped_models
 
 if TYPE_CHECKING:
+    from interplay.interactions import Prediction
     from interplay.skeleton.recogniser import SkeletonRecogniser
 
+
+class Recogniser(Protocol):
+    """What every loaded model offers; what ``predict`` takes is said by its class."""
+
+    name: str
+
+    def predict(self, *inputs: Any, **options: Any) -> Prediction: ...
+
+
 WEIGHTS = "model.safetensors"
+SYSTEMS = {
+    "megcn": ("interplay.skeleton.recogniser", "SkeletonRecogniser", ("networks", "classes", "layout", "input")),
+    "sil": ("interplay.scene.recogniser", "SceneRecogniser", ("classes", "predicates", "model", "head")),
+}
+"""The config's ``system`` → module, class, and keys that the config must have."""
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -30,7 +46,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def load(model: str | Path, *, device: str = "cpu") -> SkeletonRecogniser:
+def load(model: str | Path, *, device: str = "cpu") -> Recogniser:
     """Load a model by shipped name, folder or hub id, ready to answer (in evaluation mode).
 
     >>> interplay.load("megcn-sbu").predict("recording.npz")        # doctest: +SKIP
@@ -60,17 +76,31 @@ def load(model: str | Path, *, device: str = "cpu") -> SkeletonRecogniser:
                 f"unknown model {str(model)!r}{hint} (shipped: {', '.join(shipped) or 'none'}; or a folder or hub id)"
             )
     config = read_config(folder)
-
-    from interplay.skeleton.recogniser import SkeletonRecogniser
-
+    system = str(config.get("system", "megcn"))
+    if system not in SYSTEMS:
+        raise InterplayError(
+            f"{folder / 'config.json'}: found system {system!r}, expected one of {', '.join(SYSTEMS)} (a detector "
+            "alone names no interactions)"
+        )
+    where, name, keys = SYSTEMS[system]
+    kind = getattr(import_module(where), name)
     try:
-        recogniser = SkeletonRecogniser.from_pretrained(str(folder), map_location=device)
+        recogniser = kind.from_pretrained(str(folder), map_location=device)
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise InterplayError(f"{folder / 'config.json'}: not the config of a model: {error}") from None
-    assert isinstance(recogniser, SkeletonRecogniser)
-    if missing := [key for key in ("networks", "classes", "layout", "input") if key not in config]:
+    if missing := [key for key in keys if key not in config]:
         raise InterplayError(f"{folder / 'config.json'}: found no {missing[0]!r}, expected the config of a model")
-    return recogniser.eval()
+    return cast(Recogniser, recogniser.eval())
+
+
+def load_skeletons(model: str | Path, *, device: str = "cpu") -> SkeletonRecogniser:
+    """:func:`load` where only a model for skeletons will do. InterplayError if it is one for pictures."""
+    from interplay.skeleton.recogniser import SkeletonRecogniser
+
+    recogniser = load(model, device=device)
+    if not isinstance(recogniser, SkeletonRecogniser):
+        raise InterplayError(f"{model}: found a model for pictures, expected one for skeletons")
+    return recogniser
 
 
 def _from_hub(repository: str) -> Path:

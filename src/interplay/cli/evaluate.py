@@ -127,12 +127,12 @@ def _evaluate_scenes(arguments: argparse.Namespace, overrides: Sequence[str]) ->
 
 def _evaluate_models(arguments: argparse.Namespace, overrides: Sequence[str]) -> Evaluation:
     from interplay.data.datasets import open_dataset
-    from interplay.loading import load
+    from interplay.loading import load_skeletons
     from interplay.studies.evaluation import evaluate_models
     from interplay.training.allocation import keep_freed_memory
 
     keep_freed_memory()
-    recognisers = [load(model, device=arguments.device) for model in arguments.models]
+    recognisers = [load_skeletons(model, device=arguments.device) for model in arguments.models]
     name, settings, note = data_settings(recognisers[0].data, arguments.data, arguments.root, overrides)
     try:
         dataset = open_dataset(name, **settings)

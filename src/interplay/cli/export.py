@@ -29,9 +29,9 @@ def main(argv: list[str]) -> int:
         if find_spec(package) is None:
             raise InterplayError(f"export: found no package {package}, expected it (pip install 'interplay[export]')")
 
-    from interplay.loading import load
+    from interplay.loading import load_skeletons
     from interplay.studies.export import export
 
-    for path, difference in export(load(arguments.model), arguments.out):
+    for path, difference in export(load_skeletons(arguments.model), arguments.out):
         print(f"{path}: largest difference to PyTorch {difference:.2e}")
     return 0

@@ -20,13 +20,22 @@ def parser() -> argparse.ArgumentParser:
         prog="interplay predict", description="Name the interactions in files.", allow_abbrev=False
     )
     made.add_argument("model", help="a shipped name (interplay list models), a model folder, or a hub id")
-    made.add_argument("inputs", nargs="+", metavar="INPUT", help="recordings in any of the formats of docs/data.md")
+    made.add_argument(
+        "inputs", nargs="+", metavar="INPUT", help="recordings (docs/data.md) or pictures, as the model asks"
+    )
     made.add_argument("--json", metavar="FILE", help="write one Prediction a line as JSON; - for standard output")
-    made.add_argument("--draw", metavar="DIR", type=Path, help="write an animated skeleton with its label per clip")
+    made.add_argument(
+        "--draw",
+        metavar="DIR",
+        type=Path,
+        help="write an animated skeleton, or a picture with boxes and arrows, per input",
+    )
     made.add_argument("--layout", help="joint layout of the files, where the format does not say (name or YAML)")
     made.add_argument("--fps", type=float, help="frames per second of the files, where the format does not say")
     made.add_argument("--stride", type=float, help="seconds between windows on long recordings (a quarter window)")
-    made.add_argument("--top", type=int, default=3, help="labels per answer, runners-up included (3)")
+    made.add_argument("--top", type=int, help="labels per answer, runners-up included (3); triplets per picture (20)")
+    made.add_argument("--least", type=float, default=0.0, help="of pictures: leave out triplets scored below (0)")
+    made.add_argument("--graphml", metavar="DIR", type=Path, help="of pictures: write the scene graph as GraphML")
     made.add_argument("--device", default="cpu", help="cpu or cuda (cpu)")
     return made
 
@@ -34,18 +43,25 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     """Answer every input; the bad ones are named on standard error. Exit code 0, 1 (some bad) or 2 (all bad)."""
     arguments = parser().parse_args(argv)
-    if arguments.top < 1:
+    if arguments.top is not None and arguments.top < 1:
         raise InterplayError(f"--top: found {arguments.top}, expected at least 1")
     if arguments.fps is not None and not arguments.fps > 0:
         raise InterplayError(f"--fps: found {arguments.fps}, expected a positive rate")
     if arguments.stride is not None and not arguments.stride > 0:
         raise InterplayError(f"--stride: found {arguments.stride}, expected seconds greater than 0")
 
-    from interplay.data.recordings import read_recording
     from interplay.loading import load
-    from interplay.skeleton.prediction import predict_clip
+    from interplay.skeleton.recogniser import SkeletonRecogniser
 
     recogniser = load(arguments.model, device=arguments.device)
+    if not isinstance(recogniser, SkeletonRecogniser):
+        from interplay.cli.predict_pictures import answer_pictures
+
+        return answer_pictures(recogniser, arguments)
+
+    from interplay.data.recordings import read_recording
+    from interplay.skeleton.prediction import predict_clip
+
     lines: list[str] = []
     bad = 0
     for name in arguments.inputs:
@@ -57,7 +73,7 @@ def main(argv: list[str]) -> int:
             continue
         for clip in clips:
             try:
-                prediction = predict_clip(recogniser, clip, stride=arguments.stride, top=arguments.top)
+                prediction = predict_clip(recogniser, clip, stride=arguments.stride, top=arguments.top or 3)
             except InterplayError as error:
                 bad += 1
                 print(f"interplay: error: {name}: {error}", file=sys.stderr)

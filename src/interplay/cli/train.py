@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 
 from interplay.errors import InterplayError
 
@@ -13,7 +14,7 @@ Train a recipe (a shipped one by name, or a YAML file) and write a run folder.
   RECIPE               see `interplay list recipes`
   --data NAME          another data set than the recipe's; see `interplay list datasets`
   --data.root DIR      where the data set is
-  --SECTION.KEY VALUE  change a key of the recipe: data., input., model., optimiser., training.
+  --SECTION.KEY VALUE  change a key of the recipe: data., input., model., optimiser., training. …
   --out DIR            run folder (default: runs/ and the recipe's name)
   --resume             continue the run that the folder holds
   --overwrite          replace the run that the folder holds
@@ -21,6 +22,12 @@ Train a recipe (a shipped one by name, or a YAML file) and write a run folder.
 
   interplay train RECIPE --help    every key of that recipe, with its meaning and default
 """
+SYSTEMS = {
+    "megcn": ("interplay.skeleton.recipe", "interplay.skeleton.run"),
+    "sil": ("interplay.scene.recipe", "interplay.scene.run"),
+    "detector": ("interplay.scene.detector.training", "interplay.scene.detector.training"),
+}
+"""The recipe's ``system`` → where its keys are checked and where it is trained."""
 SWITCHES = ("--resume", "--overwrite", "--quiet")
 
 
@@ -42,21 +49,20 @@ def main(argv: Sequence[str]) -> int:
 
     given = load_recipe(recipe)
     system = given.get("system")
-    if system != "megcn":
-        raise InterplayError(f"{recipe}: found system {system!r}, expected 'megcn'")
+    if system not in SYSTEMS:
+        raise InterplayError(f"{recipe}: found system {system!r}, expected one of {', '.join(SYSTEMS)}")
     if chosen["--resume"] and chosen["--overwrite"]:
         raise InterplayError("train: found --resume and --overwrite together, expected one of them")
-
-    from interplay.skeleton.recipe import parser, resolve
-
+    recipes, runs = (import_module(name) for name in SYSTEMS[system])
     if wants_help:
-        parser(data or str(given["data"]["name"])).parser.print_help()
+        named = [data or str(given["data"]["name"])]
+        if system == "sil":
+            named.append(_take(arguments, "--head.name") or str(given["head"]["name"]))
+        recipes.parser(*named).parser.print_help()
         return 0
-    resolved = resolve(given, arguments, data, recipe)
-    from interplay.skeleton.run import run_resolved
-
+    resolved = recipes.resolve(given, arguments, data, recipe)
     folder = out or f"runs/{recipe.removesuffix('.yaml').strip('/').replace('/', '-')}"
-    run_resolved(
+    runs.run_resolved(
         resolved,
         folder,
         resume=chosen["--resume"],

@@ -21,7 +21,7 @@ from interplay.evaluation.intervals import interval_metrics
 from interplay.evaluation.scores import Scores
 from interplay.evaluation.uncertainty import wilson
 from interplay.interactions import NONE_OF_THE_KNOWN, Interaction, Prediction
-from interplay.loading import load
+from interplay.loading import load_skeletons
 from interplay.skeleton.recogniser import SkeletonRecogniser
 from interplay.training.shipped import shipped_models
 from interplay.viz.animation import animate
@@ -107,7 +107,7 @@ def run_demo(out: str | Path, *, each: int = 5, say: Callable[[str], None] = pri
         "The shipped models, asked about simulated episodes that they have never seen. Everything on this page was "
         "made on this machine a moment ago.",
     )
-    recogniser = load("megcn-playground")
+    recogniser = load_skeletons("megcn-playground")
     say(f"megcn-playground: {each} unseen episodes of each of its {len(recogniser.classes)} classes")
     answered = ask(recogniser, {label: label for label in recogniser.classes}, each)
     say(summary(answered))
@@ -117,7 +117,7 @@ def run_demo(out: str | Path, *, each: int = 5, say: Callable[[str], None] = pri
     _long(page, recogniser, pictures, say)
     _unknown(page, recogniser, each, say)
     if "megcn-sbu" in shipped:
-        _real(page, load("megcn-sbu"), each, pictures, say)
+        _real(page, load_skeletons("megcn-sbu"), each, pictures, say)
     page.section("Next")
     page.code(
         "interplay predict megcn-sbu my_recording.npz --draw pictures\n"
