@@ -94,7 +94,7 @@ def test_wrong_arguments_are_named() -> None:
 def test_packing_never_mixes_images() -> None:
     """Counts 2, 3, 4 (spec §I.13): at each step one slot per image alive, the same image in the same slot."""
     order = PackedOrder.falling(torch.arange(9.0), (2, 3, 4))
-    assert order.steps == (3, 3, 2, 1)
+    assert order.steps == [3, 3, 2, 1]
     sequences: list[list[int]] = [[], [], []]
     for images in order.image.split(order.steps):
         for slot, image in enumerate(images.tolist()):

@@ -69,11 +69,11 @@ class HighwayDecoder(nn.Module):
         by_label = nn.functional.linear(self.embedding.weight, weight[:, self.width :])
         rows = torch.arange(order.steps[0], device=inputs.device)
         mask = variational_mask(inputs, order.steps[0], d, self.dropout, self.training)
-        known = None if taught is None else taught[order.order].split(order.steps)
+        known = None if taught is None else torch.split(taught[order.order], order.steps)
         fed = rows.new_zeros(order.steps[0])  # the start row
-        h = m = inputs.new_zeros(order.steps[0], d)
+        h = m = own.new_zeros(order.steps[0], d)
         logits, labels = [], []
-        for step, (alive, a) in enumerate(zip(order.steps, own.split(order.steps), strict=True)):
+        for step, (alive, a) in enumerate(zip(order.steps, torch.split(own, order.steps), strict=True)):
             a = a + by_label[fed[:alive]]
             gates = torch.addmm(a[:, : 5 * d], h[:alive], self.state.weight.t())
             i, f = torch.sigmoid(gates[:, : 2 * d]).chunk(2, dim=1)

@@ -31,7 +31,7 @@ class PackedOrder:
     order: Int[Tensor, " entity"]
     place: Int[Tensor, " entity"]
     image: Int[Tensor, " entity"]
-    steps: tuple[int, ...]
+    steps: list[int]
 
     @classmethod
     def falling(cls, keys: Float[Tensor, " entity"], counts: Sequence[int]) -> PackedOrder:
@@ -54,7 +54,7 @@ class PackedOrder:
         order = visit[slots]
         place = torch.empty_like(order)
         place[order] = torch.arange(len(order), device=device)
-        steps = tuple(sum(count > step for count in counts) for step in range(max(counts, default=0)))
+        steps = [sum(count > step for count in counts) for step in range(max(counts, default=0))]
         return cls(order, place, image[slots], steps)
 
     def run(self, lstm: nn.LSTM, x: Float[Tensor, "entity width"]) -> Float[Tensor, "entity states"]:
@@ -63,7 +63,7 @@ class PackedOrder:
             return x.new_zeros(0, 2 * lstm.hidden_size)
         packed = x[self.order]
         if self.steps[0] == 1:  # a single image needs no packing
-            states = lstm(packed.unsqueeze(1))[0].squeeze(1)
+            states: Tensor = lstm(packed.unsqueeze(1))[0].squeeze(1)
         else:
             states = lstm(PackedSequence(packed, torch.tensor(self.steps)))[0].data
         return states[self.place]

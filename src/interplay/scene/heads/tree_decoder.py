@@ -53,15 +53,15 @@ class TreeDecoder(nn.Module):
         linear, cell = nn.functional.linear, self.cell
         weight = torch.cat([cell.input.weight, cell.projection.weight])  # both read [d; emb]
         bias = torch.cat([cell.input.bias + cell.parent.bias, cell.projection.bias])
-        own = linear(inputs[levels.order], weight[:, : self.width], bias).split(levels.sizes)
+        own = torch.split(linear(inputs[levels.order], weight[:, : self.width], bias), levels.sizes)
         by_label = linear(self.embedding.weight, weight[:, self.width :])
         mask = variational_mask(inputs, images, cell.hidden, self.dropout, self.training)
-        of_images = levels.images.split(levels.sizes)
+        of_images = torch.split(levels.images, levels.sizes)
         logits: list[Tensor] = []
         above, fed = None, torch.zeros_like(levels.order[: levels.sizes[0]])
-        for level, parent in enumerate(levels.parents.split(levels.sizes)):
+        for level, parent in enumerate(torch.split(levels.parents, levels.sizes)):
             mixed = own[level] + by_label[fed if above is None else fed[parent]]
-            gate, skip = mixed.split([5 * cell.hidden, cell.hidden], dim=1)
+            gate, skip = torch.split(mixed, [5 * cell.hidden, cell.hidden], dim=1)
             h, c = cell.step(gate, skip, None if above is None else above[parent])
             h = h if mask is None else h * mask[of_images[level]]
             logits.append(self.output(h))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -43,10 +45,10 @@ class ChildrenToParent(nn.Module):
     ) -> Float[Tensor, "entity hidden"]:
         """States of all entities; ``mask`` multiplies the states of an image (variational dropout)."""
         d = self.hidden
-        gates = (self.input(x) + (self.left.bias + self.right.bias)).split(levels.sizes)
-        skips = self.projection(x).split(levels.sizes)
-        children = levels.children.split(levels.sizes)
-        masks = [None] * len(gates) if mask is None else mask[levels.images].split(levels.sizes)
+        gates = torch.split(self.input(x) + (self.left.bias + self.right.bias), levels.sizes)
+        skips = torch.split(self.projection(x), levels.sizes)
+        children = torch.split(levels.children, levels.sizes)
+        masks = _per_level(mask, levels)
         weight = torch.cat([self.left.weight, self.right.weight], dim=1).t()
         states: list[Tensor] = []
         below = x.new_zeros(0, 2 * d)  # [h, c] of the level below
@@ -98,10 +100,10 @@ class ParentToChildren(nn.Module):
         self, x: Float[Tensor, "entity width"], levels: Levels, mask: Float[Tensor, "image hidden"] | None = None
     ) -> Float[Tensor, "entity hidden"]:
         """States of all entities; ``mask`` multiplies the states of an image (variational dropout)."""
-        gates = (self.input(x) + self.parent.bias).split(levels.sizes)
-        skips = self.projection(x).split(levels.sizes)
-        parents = levels.parents.split(levels.sizes)
-        masks = [None] * len(gates) if mask is None else mask[levels.images].split(levels.sizes)
+        gates = torch.split(self.input(x) + self.parent.bias, levels.sizes)
+        skips = torch.split(self.projection(x), levels.sizes)
+        parents = torch.split(levels.parents, levels.sizes)
+        masks = _per_level(mask, levels)
         states: list[Tensor] = []
         above: Tensor | None = None
         for gate, skip, parent, kept in zip(gates, skips, parents, masks, strict=True):
@@ -145,16 +147,19 @@ class BidirectionalTreeLSTM(nn.Module):
         widths = [width, *[output] * (layers - 1)]
         self.up = nn.ModuleList(ChildrenToParent(width, output // 2) for width in widths)
         self.down = nn.ModuleList(ParentToChildren(width, output // 2) for width in widths)
-        self.dropout = dropout if layers > 1 else 0.0
+        self.state_width, self.dropout = output // 2, dropout if layers > 1 else 0.0
 
     def forward(self, x: Float[Tensor, "entity width"], levels: Levels, images: int) -> Float[Tensor, "entity output"]:
         """Context of each entity, in the order of the batch; ``images`` = number of trees."""
         x = x[levels.order]
         for up, down in zip(self.up, self.down, strict=True):
-            half = up.hidden
-            masks = [variational_mask(x, images, half, self.dropout, self.training) for _ in range(2)]
+            masks = [variational_mask(x, images, self.state_width, self.dropout, self.training) for _ in range(2)]
             x = torch.cat([up(x, levels, masks[0]), down(x, levels, masks[1])], dim=1)
         return levels.restored(x)
+
+
+def _per_level(mask: Tensor | None, levels: Levels) -> Sequence[Tensor | None]:
+    return [None] * len(levels.sizes) if mask is None else torch.split(mask[levels.images], levels.sizes)
 
 
 def variational_mask(
@@ -169,6 +174,6 @@ def variational_mask(
 @torch.no_grad()
 def block_orthogonal(linear: nn.Linear, rows: int) -> None:
     """Orthogonal blocks of ``rows`` outputs each; biases 0."""
-    for block in linear.weight.split(rows):
+    for block in torch.split(linear.weight, rows):
         nn.init.orthogonal_(block)
     linear.bias.zero_()

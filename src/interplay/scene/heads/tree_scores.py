@@ -98,10 +98,11 @@ class TreeScores(nn.Module):
         q = functional.relu(self.join(described))
         s, o = functional.relu(self.subject(q)), functional.relu(self.object(q))
         hidden = s.shape[1]
-        both, of_s, of_o, of_co = self.visual.weight[0].split([hidden, hidden, hidden, 1])
+        both, of_s, of_o, of_co = torch.split(self.visual.weight[0], [hidden, hidden, hidden, 1])
         columns, rows = padding.pad((s @ of_s)[:, None]), padding.pad((o @ of_o)[:, None])
         product = padding.pad(o * both) @ padding.pad(s).transpose(1, 2)
-        return product + columns.transpose(1, 2) + rows + of_co * co + self.visual.bias
+        total: Tensor = product + columns.transpose(1, 2) + rows + of_co * co + self.visual.bias
+        return total
 
     def forward(
         self,

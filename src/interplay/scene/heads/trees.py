@@ -44,7 +44,7 @@ class Forest:
         """The same binary trees, sorted by depth."""
         entities = len(self.depth)
         order = np.argsort(self.depth, kind="stable")
-        sizes = np.bincount(self.depth).tolist() if entities else []
+        sizes: list[int] = np.bincount(self.depth).tolist() if entities else []
         first = np.cumsum([0, *sizes])
         place = np.empty(entities + 1, np.int64)  # where an entity stands inside its level
         place[order] = np.arange(entities) - first[self.depth[order]]
@@ -52,8 +52,11 @@ class Forest:
         children = np.stack([place[self.left], place[self.right]], axis=1)[order]
         images = np.repeat(np.arange(len(self.counts)), self.counts)[order]
         parents = place[self.binary_parent][order]
-        made = (torch.from_numpy(array).to(device) for array in (order, children, parents, images))
-        return Levels(*made, tuple(sizes))
+
+        def on_device(array: Indices) -> Tensor:
+            return torch.from_numpy(array).to(device)
+
+        return Levels(on_device(order), on_device(children), on_device(parents), on_device(images), sizes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +75,7 @@ class Levels:
     children: Int[Tensor, "entity 2"]
     parents: Int[Tensor, " entity"]
     images: Int[Tensor, " entity"]
-    sizes: tuple[int, ...]
+    sizes: list[int]
 
     def restored(self, rows: Float[Tensor, "entity width"]) -> Float[Tensor, "entity width"]:
         """Rows in level order back in the order of the batch."""

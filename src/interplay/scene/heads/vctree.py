@@ -129,7 +129,7 @@ class VCTree(RelationHead):
 
 
 def tree_loss(
-    binary: Float[Tensor, "image n n"], related: Sequence[Int[Tensor, "n n"]], padding: Padding
+    binary: Float[Tensor, "image n n"], related: Sequence[Int[Tensor, "_ _"]], padding: Padding
 ) -> Float[Tensor, ""]:
     """Mean over images of the mean binary cross-entropy over an image's N × N cells; images without entities do not
     count.
