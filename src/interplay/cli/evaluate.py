@@ -67,8 +67,10 @@ def main(argv: Sequence[str]) -> int:
         raise InterplayError("evaluate: expected either models or --predictions FILE")
     if arguments.batch < 1:
         raise InterplayError(f"--batch: found {arguments.batch}, expected at least 1")
-    if arguments.protocol:
+    if arguments.protocol and arguments.predictions:
         return _show(_evaluate_scenes(arguments, overrides), arguments)
+    if arguments.models and (found_scenes := _evaluate_pictures(arguments, overrides)) is not None:
+        return _show(found_scenes, arguments)
     count = len(arguments.models or arguments.predictions)
     weights = arguments.weights
     if weights is not None and (len(weights) != count or min(weights) < 0 or not 0 < sum(weights) < float("inf")):
@@ -96,7 +98,7 @@ def _show(found: Evaluation | SceneEvaluation, arguments: argparse.Namespace) ->
     if arguments.json:
         print(json.dumps(found.to_dict(), indent=2, ensure_ascii=False, allow_nan=False))
     else:
-        print(found.table() if arguments.protocol else table(found))  # type: ignore[union-attr, arg-type]
+        print(found.table() if hasattr(found, "table") else table(found))
     if arguments.out and not arguments.json:
         print(f"written: {arguments.out}")
     return 0
@@ -119,6 +121,39 @@ def _evaluate_scenes(arguments: argparse.Namespace, overrides: Sequence[str]) ->
             ks=arguments.at,
             relation_nms=arguments.relation_nms,
             per_pair=arguments.per_pair,
+            resamples=arguments.resamples,
+            seed=arguments.seed,
+            progress=progress,
+        )
+
+
+def _evaluate_pictures(arguments: argparse.Namespace, overrides: Sequence[str]) -> SceneEvaluation | None:
+    """A model of scene graphs on annotated pictures; None where the models are for skeletons."""
+    from interplay.loading import load
+    from interplay.skeleton.recogniser import SkeletonRecogniser
+
+    first = load(arguments.models[0], device=arguments.device)
+    if isinstance(first, SkeletonRecogniser):
+        if arguments.protocol:
+            raise InterplayError(f"--protocol: {first.name} is a model for skeletons, expected one for pictures")
+        return None
+    from interplay.scene.recogniser import SceneRecogniser
+    from interplay.studies.scene_models import evaluate_scene_model
+
+    assert isinstance(first, SceneRecogniser)
+    if len(arguments.models) > 1:
+        raise InterplayError(f"evaluate: found {len(arguments.models)} models, expected one for pictures")
+    name, settings, _ = data_settings(first.data, arguments.data, arguments.root, overrides)
+    with progress_bar(arguments.json) as progress:
+        return evaluate_scene_model(
+            first,
+            {"name": name, **settings},
+            arguments.part,
+            arguments.protocol,
+            ks=arguments.at,
+            relation_nms=arguments.relation_nms,
+            per_pair=arguments.per_pair,
+            batch_size=1,
             resamples=arguments.resamples,
             seed=arguments.seed,
             progress=progress,

@@ -39,6 +39,7 @@ class ModelSettings:
         features: "pixels": pooled from the detector's maps; "geometry": labels, boxes and masks alone (PredCls; for
             annotations whose pictures one does not have). Numbers of the two are never comparable.
         width: of entity and union features (4096 in the public code; 512 is the geometry setting's).
+        mask_channels: of the encoder of two-box masks in the geometry setting (with pixels it has the maps' channels).
         sil: superpixel-based interaction learning between maps and features.
         word_vectors: GloVe text file for the label embeddings; None for the fallback drawn by name.
         test_pairs: most pairs per picture when testing in SGGen, by product of detector scores; None for all.
@@ -49,6 +50,7 @@ class ModelSettings:
     task: Task = "predcls"
     features: Literal["pixels", "geometry"] = "pixels"
     width: int = 4096
+    mask_channels: int = 256
     sil: bool = False
     word_vectors: str | None = None
     test_pairs: int | None = 4096
@@ -60,6 +62,7 @@ class ModelSettings:
         require(not geometry or self.task == "predcls", "model.task", self.task, "predcls with model.features geometry")
         require(not (geometry and self.sil), "model.sil", True, "false with model.features geometry: there is no map")
         require(self.width >= 1, "model.width", self.width, "at least 1")
+        require(self.mask_channels >= 2, "model.mask_channels", self.mask_channels, "at least 2")
         require(self.chunk >= 1, "model.chunk", self.chunk, "at least 1")
         require(self.test_pairs is None or self.test_pairs >= 1, "model.test_pairs", self.test_pairs, "at least 1")
 
@@ -102,7 +105,7 @@ class SceneGraphModel(nn.Module):
         vectors = None if settings.word_vectors is None else WordVectors.read(settings.word_vectors, _dimension(kind))
         width = settings.width
         if settings.features == "geometry":
-            self.geometry = GeometryFeatures(vocabulary, None, width, width)
+            self.geometry = GeometryFeatures(vocabulary, None, width, width, mask_channels=settings.mask_channels)
         else:
             if detector is None:
                 raise ValueError("detector: found none, expected one with features 'pixels'")

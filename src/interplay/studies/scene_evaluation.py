@@ -33,12 +33,13 @@ class SceneEvaluation:
     """What came out, and everything that moves it.
 
     Args:
-        file: name of the predictions, without its folder.
+        file: name of the predictions, without its folder, or of the model.
         result: the figures.
         metrics: each with its interval, where intervals were asked for.
         predicate_names: P names, or None.
         intervals: how the intervals were made; empty without.
         seed: of the bootstrap.
+        dataset, part: that a model was asked about; None for predictions from a file.
     """
 
     file: str
@@ -47,13 +48,15 @@ class SceneEvaluation:
     predicate_names: tuple[str, ...] | None
     intervals: dict[str, Any]
     seed: int = 0
+    dataset: str | None = None
+    part: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The content of ``result.json``."""
         return {
             "model": self.file,
-            "dataset": None,
-            "protocol": {**self.result.settings, "intervals": self.intervals or None},
+            "dataset": self.dataset,
+            "protocol": {"part": self.part, **self.result.settings, "intervals": self.intervals or None},
             "metrics": {
                 name: {key: _finite(value) for key, value in estimate.to_dict().items()}
                 for name, estimate in self.metrics.items()
@@ -145,9 +148,22 @@ def evaluate_scene_predictions(
     except ValueError as error:
         raise InterplayError(f"--protocol {protocol}: {error}") from None
     take_in(evaluator, given, progress)
-    result = evaluator.result()
-    if not result.counts["images"]:
+    if not evaluator.result().counts["images"]:
         raise DataError(file, "", "no image", "at least one")
+    return evaluation_of(Path(file).name, evaluator, given.predicate_names, resamples, seed)
+
+
+def evaluation_of(
+    name: str,
+    evaluator: StreamingEvaluator,
+    predicate_names: tuple[str, ...] | None,
+    resamples: int = 1000,
+    seed: int = 0,
+    dataset: str | None = None,
+    part: str | None = None,
+) -> SceneEvaluation:
+    """What an evaluator has seen, with intervals (``resamples`` > 0)."""
+    result = evaluator.result()
     if resamples:
         metrics = bootstrap_intervals(evaluator, resamples, seed)
         intervals = {"kind": "percentile bootstrap over images", "confidence": 0.95, "resamples": resamples}
@@ -155,7 +171,7 @@ def evaluate_scene_predictions(
         count = result.counts["images"]
         metrics = {name: Estimate(value, math.nan, math.nan, count) for name, value in result.metrics.items()}
         intervals = {}
-    return SceneEvaluation(Path(file).name, result, metrics, given.predicate_names, intervals, seed)
+    return SceneEvaluation(name, result, metrics, predicate_names, intervals, seed, dataset, part)
 
 
 def take_in(
