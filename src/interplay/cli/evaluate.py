@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from interplay.studies.evaluation import Evaluation
     from interplay.studies.scene_evaluation import SceneEvaluation
 
+SIMULATED = ("playground", "hands", "playground_scenes")
+"""Data sets that need no folder."""
 EPILOGUE = """A data set's own settings are given as --data.KEY VALUE (--data.test_fold 2, --data.benchmark xview);
 see `interplay list datasets`. Left out, the data set and its settings are those that the model was trained with,
 except that no fold is held out unless --data.test_fold asks for it: every clip of the folder is scored.
@@ -245,7 +247,7 @@ def data_settings(
         words.append(f"--data.root={root}")
     settings = dict(checker.resolve({"data": recipe}, words, "evaluate")["data"])
     settings.pop("name")
-    if "root" in settings and settings["root"] is None and name not in ("playground", "hands"):
+    if "root" in settings and settings["root"] is None and name not in SIMULATED:
         raise InterplayError(f"--data {name}: expected --data.root DIR, where the data set is")
     return name, settings, remark
 

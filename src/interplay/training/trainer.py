@@ -135,6 +135,7 @@ def quiet_lightning() -> Iterator[None]:
         with warnings.catch_warnings():
             # A CPU run beside an idle GPU was asked for; and what Lightning calls in PyTorch is its own affair.
             warnings.filterwarnings("ignore", message="GPU available but not used")
+            warnings.filterwarnings("ignore", message=r"Found \d+ module\(s\) in eval mode")  # a frozen detector
             warnings.filterwarnings("ignore", message=".*LeafSpec.*deprecated", category=FutureWarning)
             yield
     finally:

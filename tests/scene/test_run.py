@@ -1,0 +1,194 @@
+"""Whole runs on a few of the playground's pictures, through the command line where people would use it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import interplay
+from interplay.cli import main
+from interplay.data.playground.scenes import PlaygroundScenes
+from interplay.errors import InterplayError
+from interplay.scene.heads import HEADS
+from interplay.scene.recogniser import SceneRecogniser
+from interplay.scene.run import train_recipe
+
+SMALL: dict[str, Any] = {
+    "system": "sil",
+    "data": {"name": "playground_scenes", "train": 6, "validation": 2, "test": 2, "width": 96, "height": 96},
+    "input": {"short": 96, "long": 96, "channels": "rgb", "flip": 0.5, "batch_size": 2, "evaluation_batch": 2},
+    "detector": {"backbone": "small", "channels": 16, "width": 16, "numbers": "playground"},
+    "model": {"task": "predcls", "width": 16, "chunk": 50},
+    "sil": {"heads": 2, "cei_heads": 2, "mlp_hidden": 16, "cei_ffn": 16, "clusters": 4},
+    "head": {"name": "frequency"},
+    "pairs": {"cap": 24},
+    "optimiser": {"base_lr": 0.001, "schedule": "plateau", "warmup_steps": 2},
+    "training": {"epochs": 2, "seed": 3, "accelerator": "cpu", "tensorboard": False},
+}
+NARROW: dict[str, dict[str, Any]] = {
+    "motifs": {"hidden": 16, "pooling": 16, "label_dim": 8},
+    "vctree": {"hidden": 16, "pooling": 16, "label_dim": 8},
+    "pe_net": {"hidden": 16, "width": 16, "mapping": 16, "label_dim": 8},
+    "kern": {"hidden": 8, "output": 8},
+    "gps_net": {"hidden": 16, "value": 8, "bottleneck": 8, "label_dim": 8},
+    "bgnn": {
+        "pooling": 16,
+        "hidden": 16,
+        "feature_hidden": 16,
+        "confidence_hidden": 16,
+        "label_dim": 8,
+        "gate_width": 8,
+    },
+    "graph_rcnn": {},
+    "frequency": {},
+}
+
+
+def small(head: str, **changes: Any) -> dict[str, Any]:
+    recipe = json.loads(json.dumps(SMALL))
+    recipe["head"] = {"name": head, **NARROW[head]}
+    for key, value in changes.items():
+        section, _, name = key.partition("__")
+        recipe[section][name] = value
+    return recipe
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return SceneRecogniser.from_pretrained(str(folder / "model")).state_dict()
+
+
+@pytest.mark.parametrize("task", ["predcls", "sgcls", "sggen"])
+def test_every_head_trains_and_answers(tmp_path: Path, task: str) -> None:
+    heads = {"sggen": set(HEADS), "sgcls": {"motifs", "bgnn"}, "predcls": {"vctree", "pe_net"}}[task]
+    for number, head in enumerate(sorted(heads)):
+        recipe = small(head, model__task=task, model__sil=number % 2 == 0, training__epochs=1)
+        result = train_recipe(recipe, tmp_path / head, quiet=True)
+        metrics = result["metrics"]["last"]["test"]["metrics"]
+        assert 0 <= metrics["R@100"] <= 1, head
+        recogniser = interplay.load(tmp_path / head)
+        assert isinstance(recogniser, SceneRecogniser)
+        scene = PlaygroundScenes(train=0, validation=0, test=1, width=96, height=96).read(0)
+        for item in recogniser.predict(scene).interactions:
+            assert item.label in recogniser.vocabulary.predicates[1:]
+
+
+def test_sil_leaves_detections_as_they_are(tmp_path: Path) -> None:
+    scene = PlaygroundScenes(train=0, validation=0, test=1, width=96, height=96).read(0)
+    found = []
+    for sil in (False, True):
+        train_recipe(
+            small("motifs", model__task="sggen", model__sil=sil, training__epochs=1), tmp_path / f"{sil}", quiet=True
+        )
+        model = SceneRecogniser.from_pretrained(str(tmp_path / f"{sil}" / "model")).eval().network
+        prepared = SceneRecogniser.from_pretrained(str(tmp_path / f"{sil}" / "model")).preparation(scene)
+        from interplay.scene.preparation import collate
+
+        batch = collate([prepared])
+        found.append(model.entities(batch, model.maps(batch), False))
+    assert torch.equal(found[0].boxes, found[1].boxes)
+    assert torch.equal(found[0].logits, found[1].logits)
+
+
+def test_interrupted_and_resumed_is_uninterrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = small("motifs", model__sil=True, training__epochs=3)
+    train_recipe(recipe, tmp_path / "whole", quiet=True)
+
+    class Stop(Exception):
+        pass
+
+    from interplay.scene.task import SceneTask
+
+    step = SceneTask.training_step
+
+    def stopping(self: SceneTask, batch: Any, batch_idx: int) -> Any:
+        if self.current_epoch == 1 and batch_idx == 1:
+            raise Stop
+        return step(self, batch, batch_idx)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SceneTask, "training_step", stopping)
+        with pytest.raises(Stop):
+            train_recipe(recipe, tmp_path / "broken", quiet=True)
+    train_recipe(recipe, tmp_path / "broken", quiet=True, resume=True)
+    first, second = weights(tmp_path / "whole"), weights(tmp_path / "broken")
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+
+
+def test_kept_maps_answer_like_computed_ones(tmp_path: Path) -> None:
+    results = []
+    for maps in ("compute", "keep"):
+        recipe = small("motifs", input__maps=maps, input__flip=0.0, input__cache_folder=str(tmp_path / "cache"))
+        results.append(train_recipe(recipe, tmp_path / maps, quiet=True)["metrics"]["last"]["test"]["metrics"]["R@100"])
+    assert results[0] == pytest.approx(results[1], abs=0.05)  # float16 maps
+    assert list((tmp_path / "cache").glob("*/index.json"))
+
+
+def test_from_picture_to_files_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train_recipe(small("motifs", model__task="sggen", training__epochs=1), tmp_path / "run", quiet=True)
+    picture, broken = tmp_path / "picture.png", tmp_path / "broken.jpg"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (90, 120, 3), np.uint8)).save(picture)
+    broken.write_bytes(b"\xff\xd8\xff no picture")
+    code = main(
+        ["predict", str(tmp_path / "run"), str(picture), str(broken), "--json", "-", "--draw", str(tmp_path / "drawn"),
+         "--graphml", str(tmp_path / "graphs")]
+    )  # fmt: skip
+    printed = capsys.readouterr()
+    assert code == 1
+    assert "broken.jpg" in printed.err
+    answer = json.loads(printed.out)
+    assert answer["input"] == str(picture)
+    assert "simulated" in answer["notes"][0]
+    assert len(list((tmp_path / "drawn").glob("*.png"))) == 1
+    assert len(list((tmp_path / "graphs").glob("*.graphml"))) == 1
+    assert main(["evaluate", str(tmp_path / "run"), "--resamples", "20", "--out", str(tmp_path / "figures")]) == 0
+    assert json.loads((tmp_path / "figures" / "result.json").read_text())["protocol"]["protocol"] == "vg"
+
+
+def test_a_detector_trains_and_is_taken_frozen(tmp_path: Path) -> None:
+    from interplay.scene.detector.training import train_recipe as train_detector
+
+    recipe = {key: SMALL[key] for key in ("data", "input", "detector", "optimiser", "training")} | {
+        "system": "detector"
+    }
+    result = train_detector(recipe, tmp_path / "detector", quiet=True)
+    assert -1 <= result["metrics"]["last"]["test_mAP50"] <= 1
+    taken = small("frequency", detector__weights=str(tmp_path / "detector"), training__epochs=1)
+    train_recipe(taken, tmp_path / "run", quiet=True)
+    trained = {
+        name.removeprefix("network."): value
+        for name, value in weights(tmp_path / "run").items()
+        if name.startswith("network.detector.")
+    }
+    from interplay.scene.detector.source import DetectorFolder
+
+    source = DetectorFolder.from_pretrained(str(tmp_path / "detector" / "model")).state_dict()
+    assert trained.keys() == source.keys()
+    assert all(torch.equal(value, source[name]) for name, value in trained.items())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model__features": "geometry", "model__sil": True}, "model.sil"),
+        ({"model__features": "geometry", "model__task": "sggen"}, "model.task"),
+        ({"detector__weights": "nowhere"}, "detector.weights"),
+        ({"evaluation__protocol": "vrd", "evaluation__relation_nms": "penet"}, "evaluation"),
+        ({"head__hiden": 3}, "head.hidden"),
+    ],
+)
+def test_mistakes_are_one_line(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    recipe = small("motifs")
+    recipe["evaluation"] = {}
+    for key, value in changes.items():
+        section, _, name = key.partition("__")
+        recipe[section][name] = value
+    with pytest.raises(InterplayError) as caught:
+        train_recipe(recipe, tmp_path / "run", quiet=True)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
