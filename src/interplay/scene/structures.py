@@ -70,7 +70,7 @@ class Pairs:
     counts: tuple[int, ...]
     index: Int[Tensor, "pair 2"]
     labels: Int[Tensor, " pair"] | None = None
-    related: tuple[Int[Tensor, "n n"], ...] | None = None
+    related: tuple[Int[Tensor, "_ _"], ...] | None = None
 
     def __post_init__(self) -> None:
         if sum(self.counts) != len(self.index):
