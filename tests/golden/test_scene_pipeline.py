@@ -19,9 +19,11 @@ from interplay.scene.encodings import (
     pair_info,
     two_box_masks,
 )
+from interplay.scene.features import UnionFeatureExtractor
 from interplay.scene.heads.interface import HeadOutput
 from interplay.scene.ranking import rank
 from interplay.scene.refinement import best_labels, greedy_labels
+from interplay.scene.regions import RegionPooler
 from interplay.scene.sampling import all_pairs
 from interplay.scene.structures import Entities, Pairs, starts
 
@@ -78,6 +80,22 @@ def test_position_embedding(request: pytest.FixtureRequest) -> None:
     with torch.no_grad():
         scenes.close(module.norm(module.reduce(encoded)), "pos_after_bn")
         scenes.close(module(encoded), "pos")
+
+
+def test_union_features(request: pytest.FixtureRequest) -> None:
+    scenes = Scenes(request, "heads/sgb_spatial.npz")
+    module = UnionFeatureExtractor(RegionPooler(), channels=16, width=96).eval()
+    rectangles, perceptron = module.rectangles, module.perceptron
+    for layer, name in ((rectangles.widen, "rect.conv1"), (rectangles.mix, "rect.conv2")):
+        layer.load_state_dict(linear(scenes, f"w.{name}"))
+    for layer, name in ((rectangles.widened_norm, "rect.bn1"), (rectangles.mixed_norm, "rect.bn2")):
+        layer.load_state_dict(norm(scenes, f"w.{name}"))
+    for layer, name in ((perceptron.fc6, "union.fc6"), (perceptron.fc7, "union.fc7")):
+        layer.load_state_dict(linear(scenes, f"w.{name}"))
+    masks = two_box_masks(scenes.entities.boxes, scenes.pairs.index, scenes.sizes)
+    with torch.no_grad():
+        scenes.close(rectangles(masks), "rect_out")
+        scenes.close(module.combine(scenes["in.pooled_union"], masks), "union_feat")
 
 
 @pytest.mark.parametrize("case", ["nms_a", "nms_b"])

@@ -43,7 +43,7 @@ class FeaturePyramid(nn.Module):
         pyramid = BackboneWithFPN(body, layers, list(widths), channels)
         self.body, self.fpn, self.channels = pyramid.body, pyramid.fpn, channels
 
-    def forward(self, pixels: Float[Tensor, "image 3 height width"]) -> dict[str, Float[Tensor, "image channel h w"]]:
+    def forward(self, pixels: Float[Tensor, "image 3 height width"]) -> dict[str, Float[Tensor, "image channel _ _"]]:
         if pixels.shape[2] % 32 or pixels.shape[3] % 32:
             raise ValueError(f"pixels: found {tuple(pixels.shape[2:])}, expected height and width in multiples of 32")
         levels = self.fpn(self.body(pixels))
@@ -82,7 +82,7 @@ class SmallBlock(nn.Module):
         self.second = nn.Sequential(nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False), nn.BatchNorm2d(outputs))
         self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
 
-    def forward(self, x: Float[Tensor, "image channel h w"]) -> Float[Tensor, "image channel h w"]:
+    def forward(self, x: Float[Tensor, "image inputs _ _"]) -> Float[Tensor, "image outputs _ _"]:
         inner = self.second(functional.relu(self.first(x)))
         return functional.relu(inner + self.shortcut(x))
 

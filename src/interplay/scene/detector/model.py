@@ -69,7 +69,7 @@ class Detector(nn.Module):
     def train(self, mode: bool = True) -> Self:
         return super().train(mode and not self.frozen)
 
-    def features(self, pixels: Float[Tensor, "image 3 height width"]) -> dict[str, Float[Tensor, "image channel h w"]]:
+    def features(self, pixels: Float[Tensor, "image 3 height width"]) -> dict[str, Float[Tensor, "image channel _ _"]]:
         """{P2, …, P6} of pictures padded to multiples of 32."""
         levels: dict[str, Tensor] = self.backbone(pixels)
         return levels
