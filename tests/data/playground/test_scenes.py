@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from interplay.data.datasets import open_dataset
+from interplay.data.datasets import open_scenes
 from interplay.data.open_images import OpenImages
 from interplay.data.playground import simulate
 from interplay.data.playground.rendering import join_extents
@@ -41,7 +41,7 @@ def test_what_every_scene_data_set_offers(dataset: PlaygroundScenes, scenes: lis
     assert len(set(dataset.ids)) == len(dataset) == 310
     assert [scene.id for scene in scenes] == list(dataset.ids)
     assert np.array_equal(np.concatenate(list(dataset.parts().values())), np.arange(310))
-    opened = open_dataset("playground_scenes", train=150, validation=10, test=150, seed=3)
+    opened = open_scenes("playground_scenes", train=150, validation=10, test=150, seed=3)
     assert opened.fingerprint() == dataset.fingerprint() != PlaygroundScenes(seed=3).fingerprint()
 
 

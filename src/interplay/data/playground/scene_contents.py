@@ -136,7 +136,7 @@ def build_scene(seed: int, size: tuple[int, int], other_way: bool = False) -> Sc
     if build.chance(0.45):
         x, z = build.uniform(-0.6, 0.6), build.uniform(0.85, 1.1)
         build.object(build.pick(("ball", "box", "bag", "book", "bottle", "hammer", "hat")), x, 0.0, z, carpet(x, z))
-    for _ in range(6):
+    for _ in range(24):
         if len(visible(scene)) >= LEAST_OBJECTS + 1:
             break
         x, z = build.uniform(-1.5, 1.5), build.uniform(-1.0, 0.2)
