@@ -141,12 +141,20 @@ class NpzRows:
         except KeyError:
             raise DataError(path, self._record, "nothing", "an array of this name") from None
         self._stream = archive.open(info)
-        self.shape, fortran, self.dtype = _header(self._stream, path, self._record)
-        wanted = _announced(self.shape, self.dtype)
-        if wanted > info.file_size:
-            raise DataError(path, self._record, f"{info.file_size} bytes", f"{wanted} for shape {self.shape}")
-        if not self.shape or (fortran and len(self.shape) > 1):
-            raise DataError(path, self._record, f"shape {self.shape}, columns first", "rows first (C order)")
+        try:
+            self.shape, fortran, self.dtype = _header(self._stream, path, self._record)
+            wanted = _announced(self.shape, self.dtype)
+            if wanted > info.file_size:
+                raise DataError(path, self._record, f"{info.file_size} bytes", f"{wanted} for shape {self.shape}")
+            if not self.shape or (fortran and len(self.shape) > 1):
+                raise DataError(path, self._record, f"shape {self.shape}, columns first", "rows first (C order)")
+        except DataError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let go of the archive."""
+        self._stream.close()
 
     def take(self, count: int) -> NDArray[Any]:
         """The next ``count`` rows. DataError where the archive is damaged or at its end."""

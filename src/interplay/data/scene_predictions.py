@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -240,8 +241,9 @@ def _npz_header(file: Path) -> tuple[dict[str, Any], int]:
 
 def _npz_images(file: Path) -> Iterator[dict[str, Any]]:
     whole = open_npz(file, leave=("pairs", "rel_scores"))
-    with _opened(file) as archive:
-        streams = {key: NpzRows(archive, key, file) for key in ("pairs", "rel_scores")}
+    with ExitStack() as opened:
+        archive = opened.enter_context(_opened(file))
+        streams = {key: opened.enter_context(closing(NpzRows(archive, key, file))) for key in ("pairs", "rel_scores")}
         lengths = {key: stream.shape[0] for key, stream in streams.items()}
         owners = {**OWNERS, "pair": tuple(streams)}
         if "pred_boxes" not in whole:

@@ -97,12 +97,12 @@ def test_memory_does_not_grow_with_the_images() -> None:
 
     tracemalloc.start()
     try:
-        before, after = held(evaluator, 400), held(evaluator, 1200)
-        start, end = held(kept, 512), held(kept, 1024)
+        before, after = held(evaluator, 200), held(evaluator, 600)
+        start, end = held(kept, 256), held(kept, 512)
     finally:
         tracemalloc.stop()
     assert after - before < 20_000
-    assert (end - start) / 1024 < 150  # bytes an image, with three relations each
+    assert (end - start) / 512 < 150  # bytes an image, with three relations each
 
 
 def test_nothing_seen_yet() -> None:
