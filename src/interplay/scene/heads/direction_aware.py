@@ -84,8 +84,8 @@ class DirectionAwarePassing(nn.Module):
     def normalised(self, weights: Float[Tensor, "image n n"]) -> Float[Tensor, "image n n"]:
         """α; zero where the sum is zero."""
         total = weights.sum(dim=2)
-        total = torch.where(total > 0, total, 1)
-        return weights / (total[:, :, None] if self.normalisation == "corrected" else total[:, None, :])
+        share = torch.where(total > 0, total, 1).reciprocal() * (total > 0)
+        return weights * (share[:, :, None] if self.normalisation == "corrected" else share[:, None, :])
 
     def forward(
         self,

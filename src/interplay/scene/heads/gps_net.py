@@ -149,8 +149,10 @@ class GPSNet(RelationHead):
             logits: Tensor = self.classify(features * joined)
             if self.frequency is None:
                 return logits
-            prior = self.frequency(labels[index[:, 0]], labels[index[:, 1]])
-            return logits + (prior if self.adapt is None else self.adapt(features) * prior)
+            prior: Tensor = self.frequency(labels[index[:, 0]], labels[index[:, 1]])
+            if self.adapt is not None:
+                prior = self.adapt(features) * prior
+            return logits + prior
 
         return union.map(classify)
 
