@@ -60,9 +60,11 @@ def scene(picture: Picture, found: Prediction | Sequence[Interaction], most: int
     left, right = figure.subplots(1, 2, width_ratios=(width, 3.0))
     show(left, picture)
     boxes = np.array([entity.box for entity in entities], dtype=np.float64).reshape(-1, 4)
-    draw_boxes(left, boxes, [entity.label for entity in entities])
+    draw_boxes(left, boxes)
     pixels = picture.shape[1] / (width * 72)  # of the picture in one point
-    placed = [_entity_tag(entity, pixels) for entity in entities]
+    placed: list[_Tag] = []
+    for index, entity in enumerate(entities):
+        _name(left, entity, colour(index), pixels, placed, picture.shape[0])
     placed += [_Tag(x, y, 9 * pixels, 9 * pixels) for x, y in (_middle(entity) for entity in entities)]
     seen: dict[tuple[int, int], int] = {}
     for number, item in enumerate(chosen, start=1):
@@ -101,10 +103,23 @@ def _middle(entity: Entity) -> Point:
     return (x1 + x2) / 2, (y1 + y2) / 2
 
 
-def _entity_tag(entity: Entity, pixels: float) -> _Tag:
+def _name(axes: Axes, entity: Entity, shade: str, pixels: float, placed: list[_Tag], bottom: int) -> None:
+    """An entity's class at whichever corner of its box is freest; ``placed`` gets the tag."""
     assert entity.box is not None
-    width, height = _extent(entity.label, pixels)
-    return _Tag(entity.box[0] + width / 2, entity.box[1] - height / 2, width, height)
+    x1, y1, x2, y2 = entity.box
+    text = shorten(entity.label, 20)
+    width, height = _extent(text, pixels)
+    corners = [
+        _Tag(x, min(max(y, height / 2), bottom - height / 2), width, height)
+        for y in (y1 - height / 2, y1 + height / 2, y2 - height / 2, y2 + height / 2)
+        for x in (x1 + width / 2, max(x2 - width / 2, x1 + width / 2))
+    ]
+    best = min(corners, key=lambda tag: sum(tag.overlap(other) for other in placed))  # the first of equals
+    placed.append(best)
+    axes.text(
+        best.x, best.y, text, color="white", fontsize=_FONT, ha="center", va="center", zorder=4,
+        bbox={"facecolor": shade, "edgecolor": "none", "pad": 1.2},
+    )  # fmt: skip
 
 
 def _extent(text: str, pixels: float) -> tuple[float, float]:

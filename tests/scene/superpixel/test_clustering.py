@@ -50,7 +50,7 @@ def test_equations_1_to_3(form: str, extent: tuple[int, int], alpha: float) -> N
     query = module.similarity_projection(normal).T.reshape(2, 3, *extent)
     value = module.value_projection(normal).T.reshape(2, 3, *extent)
     for head in range(2):
-        winners, kept, aggregates = equations.cluster(query[head], value[head], 3, alpha, float(module.beta))
+        winners, kept, aggregates = equations.cluster(query[head], value[head], 3, alpha, float(module.beta.detach()))
         assert made.assignment[head].tolist() == winners
         torch.testing.assert_close(made.similarity[head], kept)
         torch.testing.assert_close(made.aggregate[:, 3 * head : 3 * head + 3], aggregates)

@@ -33,12 +33,12 @@ def test_presets() -> None:
     assert (reduced.heads, reduced.mlp_hidden, reduced.clusters, reduced.cei_layers) == (4, 256, 81, 3)
     assert SuperpixelSettings.preset("full") == SuperpixelSettings()
     for name in PRESETS:
-        made = SuperpixelInteraction(32, SuperpixelSettings.preset(name, mlp_hidden=8, cei_ffn=8))  # type: ignore[arg-type]
+        made = SuperpixelInteraction(32, SuperpixelSettings.preset(name, mlp_hidden=8, cei_ffn=8))
         (block,) = made.blocks["3"]
         assert (block.intra_entity is not None) == ("iei" in name or name in ("full", "reduced"))
         assert (block.cross_entity is not None) == ("cei" in name or name in ("full", "reduced"))
     with pytest.raises(ValueError, match="expected one of full, reduced"):
-        SuperpixelSettings.preset("none")  # type: ignore[arg-type]
+        SuperpixelSettings.preset("none")
 
 
 @pytest.mark.parametrize(

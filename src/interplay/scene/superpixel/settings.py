@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-Preset = Literal["full", "reduced", "sc", "sc_iei", "sc_cei", "sc_iei_unweighted_cei"]
-
 PRESETS: dict[str, dict[str, Any]] = {
     "full": {},
     "reduced": {"heads": 4, "mlp_hidden": 256},
@@ -136,7 +134,7 @@ class SuperpixelSettings:
         return tuple(self.fold)
 
     @classmethod
-    def preset(cls, name: Preset, **changes: Any) -> SuperpixelSettings:
+    def preset(cls, name: str, **changes: Any) -> SuperpixelSettings:
         """Settings of the paper's full model, of its reduced one (Figs 3 and 4), or of a row of its Table 4."""
         if name not in PRESETS:
             raise ValueError(f"preset: found {name!r}, expected one of {', '.join(PRESETS)}")
