@@ -22,6 +22,7 @@ from interplay.errors import InterplayError
 from interplay.scene.preparation import Channels, PreparedScene, SceneBatch, ScenePreparation, collate
 from interplay.scene.resampling import BilevelResampling
 from interplay.training.draws import epoch_order, generator
+from interplay.training.running import PartBatches
 from interplay.training.settings import require
 
 AHEAD = 2
@@ -75,19 +76,6 @@ class Visit(NamedTuple):
 
     row: int
     draws: torch.Generator | None
-
-
-class PartBatches:
-    """(part, number) of each batch of a part."""
-
-    def __init__(self, part: str, count: int) -> None:
-        self.part, self.count = part, count
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __iter__(self) -> Iterator[tuple[str, int]]:
-        return ((self.part, number) for number in range(self.count))
 
 
 class SceneData(pl.LightningDataModule):

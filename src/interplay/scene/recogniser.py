@@ -22,6 +22,7 @@ from interplay.scene.preparation import ScenePreparation, collate
 from interplay.scene.ranking import RankedScene
 from interplay.scene.superpixel import SuperpixelSettings
 from interplay.training.model_folder import FolderModel
+from interplay.training.running import plain, tuples
 
 FORMAT = 1
 """Version of the model folder's config; a folder of a later one is refused by name."""
@@ -72,14 +73,14 @@ class SceneRecogniser(
         self.preparation = ScenePreparation(**preparation, with_pixels=self.settings.features == "pixels")
         self.data, self.domain, self.name, self.head_name = dict(data or {}), domain, name, str(head["name"])
         self.card = ""
-        source = None if detector is None else DetectorSource(**_tuples({**detector, "weights": None}))
+        source = None if detector is None else DetectorSource(**tuples({**detector, "weights": None}))
         self.network = SceneGraphModel(
             self.vocabulary,
             SceneStatistics.nothing(self.vocabulary),  # what was counted is in the weights
             self.settings,
             head,
             None if source is None else source.build(self.vocabulary),
-            None if sil is None else SuperpixelSettings(**_tuples(sil)),
+            None if sil is None else SuperpixelSettings(**tuples(sil)),
         )
 
     @classmethod
@@ -101,8 +102,8 @@ class SceneRecogniser(
             model=asdict(network.settings),
             head=dict(head),
             preparation={"short": preparation.short, "long": preparation.long, "channels": preparation.channels},
-            detector=None if detector is None else _plain(asdict(detector)),
-            sil=None if sil is None or not network.settings.sil else _plain(asdict(sil)),
+            detector=None if detector is None else plain(asdict(detector)),
+            sil=None if sil is None or not network.settings.sil else plain(asdict(sil)),
             data=dict(data),
             domain=domain,
             name=name,
@@ -212,11 +213,3 @@ class SceneRecogniser(
         return SceneImage(
             name, pixels.shape[1], pixels.shape[0], given, classes, np.zeros((0, 3), np.int64), picture=lambda: pixels
         )
-
-
-def _tuples(section: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in section.items()}
-
-
-def _plain(section: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in section.items()}

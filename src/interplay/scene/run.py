@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -26,9 +25,9 @@ from interplay.scene.schedule import SceneOptimiser, StepSchedule
 from interplay.scene.superpixel import SuperpixelSettings
 from interplay.scene.task import SceneTask
 from interplay.training.allocation import keep_freed_memory
-from interplay.training.environment import environment
-from interplay.training.folder import RunFolder, is_first_process
+from interplay.training.folder import RunFolder
 from interplay.training.recipes import load_recipe, override_arguments
+from interplay.training.running import claim, fit, speaker, tuples
 from interplay.training.settings import TrainingSettings
 from interplay.training.trainer import build_trainer, quiet_lightning, world_size
 from interplay.training.writing import clear_write_errors
@@ -69,16 +68,11 @@ def run_resolved(
 ) -> dict[str, Any]:
     """:func:`train_recipe` for a recipe in which every key has its value already."""
     folder = RunFolder(out)
-    first = is_first_process()
-    line = say or (lambda text: print(text, file=sys.stderr))
+    line = speaker(say, quiet)
     keep_freed_memory()
     sections = Sections(recipe)
-    if first:
-        folder.begin(recipe, environment(), resume=resume, overwrite=overwrite)
-        if folder.finished:
-            if not quiet:
-                line(f"{folder.path}: already finished")
-            return folder.read_result()
+    if (held := claim(folder, recipe, line, resume=resume, overwrite=overwrite)) is not None:
+        return held
     training = sections.training
     dataset = scenes_of(recipe["data"])
     pixels = sections.model.features == "pixels"
@@ -89,7 +83,7 @@ def run_resolved(
     model = sections.build(dataset, statistics)
     maps: KeptMaps | None = None
     if kept:
-        maps = KeptMaps.prepare(model.detector, data, sections.input.cache_folder, say=None if quiet else line)
+        maps = KeptMaps.prepare(model.detector, data, sections.input.cache_folder, say=line)
     evaluator = evaluator_of(sections.evaluation, sections.model, dataset, statistics)
     task = SceneTask(
         model,
@@ -105,23 +99,11 @@ def run_resolved(
     training = replace(training, gradient_clip=training.gradient_clip or sections.optimiser.gradient_clip)
     with quiet_lightning(), clear_write_errors(folder.path):
         trainer, record = build_trainer(training, StepSchedule(sections.optimiser, monitor), folder, monitor, quiet)
-        if not quiet and trainer.is_global_zero:
-            line(f"{dataset.name}: {expectation(data, model, training)}")
-        resumed = str(folder.last) if resume and folder.last.is_file() else None
-        if resumed and first and not quiet:
-            line(f"{folder.path}: resuming from the last checkpoint")
-        try:
-            trainer.fit(task, datamodule=data, ckpt_path=resumed, weights_only=True)
-        except SystemExit:
-            # Lightning turns Ctrl-C into an exit; the command line has its own code for it.
-            if trainer.interrupted:
-                raise KeyboardInterrupt from None
-            raise
-        if not trainer.is_global_zero:
+        line(f"{dataset.name}: {expectation(data, model, training)}")
+        if not fit(trainer, task, data, folder, line, resume):
             return {}
         result = finish(folder, recipe, trainer, record, task, data)
-    if not quiet:
-        line(f"{folder.path}: {headline(result)}")
+    line(f"{folder.path}: {headline(result)}")
     return result
 
 
@@ -131,7 +113,7 @@ class Sections:
     def __init__(self, recipe: Mapping[str, Any]) -> None:
         def made(name: str, kind: Callable[..., Any]) -> Any:
             try:
-                return kind(**{key: _tuple(value) for key, value in recipe[name].items()})
+                return kind(**tuples(recipe[name]))
             except ValueError as error:
                 raise InterplayError(f"{name}: {error}") from None
 
@@ -143,7 +125,7 @@ class Sections:
         self.optimiser: SceneOptimiser = made("optimiser", SceneOptimiser)
         self.training: TrainingSettings = made("training", TrainingSettings)
         self.evaluation: EvaluationSettings = made("evaluation", EvaluationSettings)
-        self.head: dict[str, Any] = {key: _tuple(value) for key, value in recipe["head"].items()}
+        self.head: dict[str, Any] = tuples(recipe["head"])
 
     def build(self, dataset: SceneDataset, statistics: SceneStatistics) -> SceneGraphModel:
         """The model with its starting weights."""
@@ -201,7 +183,3 @@ def expectation(data: SceneData, model: SceneGraphModel, training: TrainingSetti
         f"{len(data.parts['train'])} training, {tested} pictures; {training.epochs} epochs of {data.steps} batches of "
         f"{data.batch_size}; {trained:,} weights to train, {frozen:,} frozen"
     )
-
-
-def _tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value

@@ -26,6 +26,7 @@ from interplay.skeleton.augmentation import DRAWS, Augmentation, augment, swap_e
 from interplay.skeleton.inputs import InputSettings, Stream, pad_clips
 from interplay.skeleton.transforms import MAXIMUM_ANGLE, centre, network_input
 from interplay.training.draws import epoch_order, epoch_uniforms
+from interplay.training.running import PartBatches
 from interplay.training.settings import require
 
 FEW_CLIPS = 5000
@@ -107,20 +108,6 @@ class Batch(NamedTuple):
     labels: Int[Tensor, " batch"]
     rows: Int[Tensor, " batch"]
     """Index of each clip in the cache."""
-
-
-class PartBatches:
-    """What the loaders yield: (part, batch number). A class of its own, because Lightning takes a list for several
-    loaders."""
-
-    def __init__(self, part: str, count: int) -> None:
-        self.part, self.count = part, count
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __iter__(self) -> Iterator[tuple[str, int]]:
-        return ((self.part, number) for number in range(self.count))
 
 
 class SkeletonData(pl.LightningDataModule):

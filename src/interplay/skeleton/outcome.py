@@ -20,9 +20,9 @@ from interplay.skeleton.datamodule import SkeletonData
 from interplay.skeleton.recogniser import SkeletonRecogniser, average
 from interplay.skeleton.task import SkeletonTask
 from interplay.training.callbacks import RunRecord
-from interplay.training.environment import commit, versions
 from interplay.training.folder import RunFolder
 from interplay.training.model_folder import save_whole
+from interplay.training.running import history, summary, without_places
 
 KEPT = 0.95
 """Share of the known validation clips that the threshold of "none of the known interactions" lets pass."""
@@ -57,24 +57,10 @@ def finish(
         scores[part] = _with_tables(score(network, module, part, device, trainer.precision_plugin), dataset)
         scores[part].save(folder.scores(part))
     last = {part: as_json(metrics(found)) for part, found in scores.items() if part != "train" and len(found.labelled)}
-    result: dict[str, Any] = {
-        "model": f"megcn-{recipe['data']['name']}",
-        "dataset": recipe["data"]["name"],
-        "protocol": {key: without_root(value) for key, value in recipe.items()},
-        "metrics": {
-            "last": last,
-            "best": record.best_row,
-            "monitor": record.monitor,
-            "epochs": len(record.rows),
-        },
-        "count": {part: len(rows) for part, rows in module.parts.items()},
-        "seed": recipe["training"]["seed"],
-        "commit": commit(),
-        "versions": versions(),
-        "seconds": round(sum(row["seconds"] for row in record.rows), 3),
-    }
+    counts = {part: len(rows) for part, rows in module.parts.items()}
+    result = summary(f"megcn-{recipe['data']['name']}", recipe, last, record, counts)
     recogniser = recogniser_of(network.cpu(), recipe, module, scores)
-    recogniser.card = default_card(recogniser, training=_training_text(result), results=_results_text(result))
+    recogniser.card = default_card(recogniser, training=history(result, "clips"), results=_results_text(result))
     save_whole(recogniser, folder.model)
     folder.write_result(result)
     return result
@@ -136,17 +122,12 @@ def recogniser_of(
         frames_per_second=rate,
         clip_seconds=None if rate is None else (float(np.median(lengths)) / rate, float(lengths.max()) / rate),
         unknown_threshold=threshold,
-        data=without_root(recipe["data"]),
+        data=without_places(recipe["data"]),
         domain=DOMAINS.get(name, ""),
         name=f"megcn-{name}",
     )
     recogniser.networks[0].load_state_dict(network.state_dict())
     return recogniser
-
-
-def without_root(section: Any) -> Any:
-    """A section without the place of the data on this machine."""
-    return {key: value for key, value in section.items() if key != "root"} if isinstance(section, Mapping) else section
 
 
 def _with_tables(scores: Scores, dataset: SkeletonDataset) -> Scores:
@@ -159,16 +140,6 @@ def _with_tables(scores: Scores, dataset: SkeletonDataset) -> Scores:
     if lists is not None:
         scores = replace(scores, head=np.isin(np.arange(len(scores.classes)), lists[0]))
     return scores
-
-
-def _training_text(result: Mapping[str, Any]) -> str:
-    counts = ", ".join(f"{count} {part}" for part, count in result["count"].items())
-    settings = ", ".join(f"{key} {value}" for key, value in result["protocol"]["data"].items())
-    commit_text = f", commit {result['commit']}" if result["commit"] else ""
-    return (
-        f"{result['metrics']['epochs']} epochs on {settings} ({counts} clips), seed {result['seed']}{commit_text}. "
-        "The weights are those after the last epoch."
-    )
 
 
 def _results_text(result: Mapping[str, Any]) -> dict[str, str]:

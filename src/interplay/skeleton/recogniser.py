@@ -27,6 +27,7 @@ from interplay.skeleton.inputs import InputSettings, check_clip, pad_clips
 from interplay.skeleton.network import MutualExcitationGCN
 from interplay.skeleton.transforms import network_input
 from interplay.training.model_folder import FolderModel
+from interplay.training.running import tuples
 
 if TYPE_CHECKING:
     from interplay.skeleton.streaming import Stream
@@ -100,7 +101,7 @@ class SkeletonRecogniser(
         self.streams = tuple(tuple(entry["streams"]) for entry in networks)
         self.networks = nn.ModuleList(
             MutualExcitationGCN(
-                len(self.classes), self.layout, in_channels=3 * len(entry["streams"]), **_arguments(entry["model"])
+                len(self.classes), self.layout, in_channels=3 * len(entry["streams"]), **tuples(entry["model"])
             )
             for entry in networks
         )
@@ -221,11 +222,6 @@ def average(outputs: Sequence[Float[Tensor, "batch class"]]) -> Float[Tensor, "b
     if len(outputs) == 1:
         return outputs[0].float()
     return torch.stack([output.float().softmax(-1) for output in outputs]).mean(0).clamp_min(1e-12).log()
-
-
-def _arguments(model: dict[str, Any]) -> dict[str, Any]:
-    """Constructor arguments from JSON, in which tuples are lists."""
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in model.items()}
 
 
 def _batches(clips: Iterable[SkeletonClip], size: int) -> Iterator[list[SkeletonClip]]:

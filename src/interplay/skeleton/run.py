@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,9 @@ from interplay.skeleton.recipe import resolve
 from interplay.skeleton.task import SkeletonTask
 from interplay.training.allocation import keep_freed_memory
 from interplay.training.callbacks import EpochSchedule
-from interplay.training.environment import environment
-from interplay.training.folder import RunFolder, is_first_process
+from interplay.training.folder import RunFolder
 from interplay.training.recipes import load_recipe, nearest, override_arguments
+from interplay.training.running import claim, fit, speaker, tuples
 from interplay.training.settings import OptimiserSettings, TrainingSettings
 from interplay.training.trainer import build_trainer, quiet_lightning, world_size
 from interplay.training.writing import clear_write_errors
@@ -76,61 +75,42 @@ def run_resolved(
 ) -> dict[str, Any]:
     """:func:`train_recipe` for a recipe in which every key has its value already."""
     folder = RunFolder(out)
-    first = is_first_process()
-    line = say or (lambda text: print(text, file=sys.stderr))
+    line = speaker(say, quiet)
     keep_freed_memory()
-    settings = TrainingInput(**_tuples(recipe["input"]))
-    optimiser = OptimiserSettings(**_tuples(recipe["optimiser"]))
+    settings = TrainingInput(**tuples(recipe["input"]))
+    optimiser = OptimiserSettings(**tuples(recipe["optimiser"]))
     training = TrainingSettings(**recipe["training"])
-    # The folder is claimed before the data are read: what is wrong with it is said at once.
-    if first:
-        folder.begin(recipe, environment(), resume=resume, overwrite=overwrite)
-        if folder.finished:
-            if not quiet:
-                line(f"{folder.path}: already finished")
-            return folder.read_result()
+    if (held := claim(folder, recipe, line, resume=resume, overwrite=overwrite)) is not None:
+        return held
     data_settings = dict(recipe["data"])
     try:
         dataset = open_dataset(data_settings.pop("name"), **data_settings)
     except ValueError as error:
         raise InterplayError(f"data: {error}") from None
     cache = open_cache(dataset, settings, progress=not quiet)
-    if cache.skipped and first:
-        line(f"{len(cache.skipped)} clips cannot be used; the first: {cache.skipped[0][1]}")
+    if cache.skipped:
+        speaker(say, False)(f"{len(cache.skipped)} clips cannot be used; the first: {cache.skipped[0][1]}")
     module = SkeletonData(cache, settings, training.seed, world_size(training))
     monitor = _monitor(training, module)
 
     pl.seed_everything(training.seed, verbose=False)
-    arguments = _tuples(recipe["model"])
+    arguments = tuples(recipe["model"])
     try:
         network = MutualExcitationGCN(len(cache.classes), cache.layout, in_channels=module.in_channels, **arguments)
     except ValueError as error:
         raise InterplayError(f"model: {error}") from None
     if training.start_from is not None:
-        begun = begin_with(network, training.start_from, settings.streams)
-        if first and not quiet:
-            line(f"{dataset.name}: {begun}")
+        line(f"{dataset.name}: {begin_with(network, training.start_from, settings.streams)}")
     task = SkeletonTask(network, optimiser, len(cache.classes), module.evaluation_parts)
     with quiet_lightning(), clear_write_errors(folder.path):
         trainer, record = build_trainer(training, EpochSchedule(optimiser, training.epochs), folder, monitor, quiet)
         if not quiet and trainer.is_global_zero:
             cost = expectation(network, module, training, trainer.precision_plugin)
             line(f"{dataset.name}: {cost}")
-        resumed = str(folder.last) if resume and folder.last.is_file() else None
-        if resumed and first and not quiet:
-            line(f"{folder.path}: resuming from the last checkpoint")
-        try:
-            trainer.fit(task, datamodule=module, ckpt_path=resumed, weights_only=True)
-        except SystemExit:
-            # Lightning turns Ctrl-C into an exit; the command line has its own code for it.
-            if trainer.interrupted:
-                raise KeyboardInterrupt from None
-            raise
-        if not trainer.is_global_zero:
+        if not fit(trainer, task, module, folder, line, resume):
             return {}
         result = finish(folder, recipe, trainer, record, task, module, dataset)
-    if not quiet:
-        line(f"{folder.path}: {headline(result)}")
+    line(f"{folder.path}: {headline(result)}")
     return result
 
 
@@ -144,7 +124,3 @@ def _monitor(training: TrainingSettings, module: SkeletonData) -> str:
         hint = nearest(training.monitor, known)
         raise InterplayError(f"training.monitor: found {training.monitor!r}{hint} (one of {', '.join(known)})")
     return training.monitor
-
-
-def _tuples(section: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in section.items()}

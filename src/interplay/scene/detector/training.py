@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -22,10 +21,10 @@ from interplay.scene.preparation import SceneBatch
 from interplay.scene.schedule import SceneOptimiser, StepSchedule, build_optimiser
 from interplay.training.allocation import keep_freed_memory
 from interplay.training.draws import generator
-from interplay.training.environment import commit, environment, versions
-from interplay.training.folder import RunFolder, is_first_process
+from interplay.training.folder import RunFolder
 from interplay.training.model_folder import save_whole
 from interplay.training.recipes import RecipeParser, Section, load_recipe, override_arguments
+from interplay.training.running import claim, fit, plain, speaker, summary, tuples
 from interplay.training.settings import TrainingSettings
 from interplay.training.trainer import build_trainer, quiet_lightning, world_size
 from interplay.training.writing import clear_write_errors
@@ -146,15 +145,12 @@ def run_resolved(
 ) -> dict[str, Any]:
     """:func:`train_recipe` for a recipe in which every key has its value already."""
     folder = RunFolder(out)
-    line = say or (lambda text: print(text, file=sys.stderr))
+    line = speaker(say, quiet)
     keep_freed_memory()
-    sections = {name: _tuples(value) for name, value in recipe.items() if isinstance(value, Mapping)}
-    settings, source = SceneInput(**sections["input"]), DetectorSource(**sections["detector"])
-    optimiser, training = SceneOptimiser(**sections["optimiser"]), TrainingSettings(**sections["training"])
-    if is_first_process():
-        folder.begin(recipe, environment(), resume=resume, overwrite=overwrite)
-        if folder.finished:
-            return folder.read_result()
+    settings, source = SceneInput(**tuples(recipe["input"])), DetectorSource(**tuples(recipe["detector"]))
+    optimiser, training = SceneOptimiser(**tuples(recipe["optimiser"])), TrainingSettings(**tuples(recipe["training"]))
+    if (held := claim(folder, recipe, line, resume=resume, overwrite=overwrite)) is not None:
+        return held
     named = dict(recipe["data"])
     dataset = open_scenes(named.pop("name"), **named)
     data = SceneData(dataset, settings, training.seed, world_size(training), need_relations=False)
@@ -167,29 +163,15 @@ def run_resolved(
     training = replace(training, gradient_clip=training.gradient_clip or optimiser.gradient_clip)
     with quiet_lightning(), clear_write_errors(folder.path):
         trainer, record = build_trainer(training, StepSchedule(optimiser, monitor), folder, monitor, quiet)
-        if not quiet:
-            line(
-                f"{dataset.name}: {len(data.parts['train'])} pictures, {training.epochs} epochs of {data.steps} batches"
-            )
-        resumed = str(folder.last) if resume and folder.last.is_file() else None
-        trainer.fit(task, datamodule=data, ckpt_path=resumed, weights_only=True)
-        if not trainer.is_global_zero:
+        line(f"{dataset.name}: {len(data.parts['train'])} pictures, {training.epochs} epochs of {data.steps} batches")
+        if not fit(trainer, task, data, folder, line, resume):
             return {}
         metrics = {key: value for key, value in record.rows[-1].items() if key.endswith("_mAP50")}
-        result: dict[str, Any] = {
-            "model": f"detector-{recipe['data']['name']}",
-            "dataset": recipe["data"]["name"],
-            "protocol": {key: value for key, value in recipe.items() if key != "data"},
-            "metrics": {"last": metrics, "best": record.best_row, "monitor": monitor, "epochs": len(record.rows)},
-            "count": {part: len(rows) for part, rows in data.parts.items()},
-            "seed": training.seed,
-            "commit": commit(),
-            "versions": versions(),
-            "seconds": round(sum(row["seconds"] for row in record.rows), 3),
-        }
+        counts = {part: len(rows) for part, rows in data.parts.items()}
+        result = summary(f"detector-{recipe['data']['name']}", recipe, metrics, record, counts)
         model = DetectorFolder(
             list(dataset.vocabulary.classes[1:]),
-            {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(source).items()},
+            plain(asdict(source)),
             {"short": settings.short, "long": settings.long, "channels": settings.channels},
             {"name": recipe["data"]["name"]},
             f"detector-{recipe['data']['name']}",
@@ -197,10 +179,5 @@ def run_resolved(
         model.detector.load_state_dict(detector.cpu().state_dict())
         save_whole(model, folder.model)
         folder.write_result(result)
-    if not quiet:
-        line(f"{folder.path}: after the last epoch, " + ", ".join(f"{k} {100 * v:.1f} %" for k, v in metrics.items()))
+    line(f"{folder.path}: after the last epoch, " + ", ".join(f"{k} {100 * v:.1f} %" for k, v in metrics.items()))
     return result
-
-
-def _tuples(section: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in section.items()}

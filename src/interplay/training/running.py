@@ -1,0 +1,145 @@
+"""What every training run does alike: claim its folder, fit, say what it is doing, and sum up."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import lightning.pytorch as pl
+
+from interplay.training.callbacks import RunRecord
+from interplay.training.environment import commit, environment, versions
+from interplay.training.folder import RunFolder, is_first_process
+
+Say = Callable[[str], None]
+
+
+def speaker(say: Say | None, quiet: bool) -> Say:
+    """Where lines for the user go: standard error by default, nowhere when quiet or in any process but the first."""
+    if quiet or not is_first_process():
+        return lambda text: None
+    return say or (lambda text: print(text, file=sys.stderr))
+
+
+def claim(
+    folder: RunFolder, recipe: Mapping[str, Any], say: Say, *, resume: bool = False, overwrite: bool = False
+) -> dict[str, Any] | None:
+    """Claim the folder before anything is read, so that what is wrong with it is said at once.
+
+    Returns:
+        The result of the run that the folder holds, if that is finished and is to be resumed; else None.
+    """
+    if not is_first_process():
+        return None
+    folder.begin(recipe, environment(), resume=resume, overwrite=overwrite)
+    if not folder.finished:
+        return None
+    say(f"{folder.path}: already finished")
+    return folder.read_result()
+
+
+def fit(
+    trainer: pl.Trainer,
+    task: pl.LightningModule,
+    data: pl.LightningDataModule,
+    folder: RunFolder,
+    say: Say,
+    resume: bool = False,
+) -> bool:
+    """Train, from the last checkpoint where there is one to resume.
+
+    Returns:
+        Whether this process is the one that sums up.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C, which Lightning turns into an exit; the command line has its own code for it.
+    """
+    last = str(folder.last) if resume and folder.last.is_file() else None
+    if last:
+        say(f"{folder.path}: resuming from the last checkpoint")
+    try:
+        trainer.fit(task, datamodule=data, ckpt_path=last, weights_only=True)
+    except SystemExit:
+        if trainer.interrupted:
+            raise KeyboardInterrupt from None
+        raise
+    return trainer.is_global_zero
+
+
+def summary(
+    model: str,
+    recipe: Mapping[str, Any],
+    last: Mapping[str, Any],
+    record: RunRecord,
+    counts: Mapping[str, int],
+) -> dict[str, Any]:
+    """The content of ``result.json``.
+
+    Args:
+        model: name of the trained model.
+        recipe: resolved; places on this machine are left out.
+        last: figures after the last epoch, per part.
+        record: of the epochs.
+        counts: samples of each part.
+    """
+    return {
+        "model": model,
+        "dataset": recipe["data"]["name"],
+        "protocol": {key: without_places(value) for key, value in recipe.items()},
+        "metrics": {
+            "last": dict(last),
+            "best": record.best_row,
+            "monitor": record.monitor,
+            "epochs": len(record.rows),
+        },
+        "count": dict(counts),
+        "seed": recipe["training"]["seed"],
+        "commit": commit(),
+        "versions": versions(),
+        "seconds": round(sum(row["seconds"] for row in record.rows), 3),
+    }
+
+
+PLACES = ("root", "cache_folder", "weights", "word_vectors")
+
+
+def without_places(section: Any) -> Any:
+    """A section of a recipe without places on this machine."""
+    return (
+        {key: value for key, value in section.items() if key not in PLACES} if isinstance(section, Mapping) else section
+    )
+
+
+def history(result: Mapping[str, Any], samples: str) -> str:
+    """What a model card says of the training: epochs, data, seed, commit. ``samples``: clips, pictures."""
+    counts = ", ".join(f"{count} {part}" for part, count in result["count"].items())
+    settings = ", ".join(f"{key} {value}" for key, value in result["protocol"]["data"].items())
+    commit_text = f", commit {result['commit']}" if result["commit"] else ""
+    return (
+        f"{result['metrics']['epochs']} epochs on {settings} ({counts} {samples}), seed {result['seed']}{commit_text}. "
+        "The weights are those after the last epoch."
+    )
+
+
+class PartBatches:
+    """(part, number) of each batch of a part: what travels through a loader whose batches the process itself makes."""
+
+    def __init__(self, part: str, count: int) -> None:
+        self.part, self.count = part, count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[tuple[str, int]]:
+        return ((self.part, number) for number in range(self.count))
+
+
+def tuples(section: Mapping[str, Any]) -> dict[str, Any]:
+    """Constructor arguments from YAML or JSON, in which tuples are lists."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in section.items()}
+
+
+def plain(section: Mapping[str, Any]) -> dict[str, Any]:
+    """The other way: for YAML or JSON."""
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in section.items()}
