@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from interplay.evaluation.scene_graph import SceneGraphResult, StreamingEvaluator, bootstrap_intervals
+from interplay.evaluation.scene_graph.annotated_pairs import AnnotatedPairs
 from interplay.scene.card import default_card
 from interplay.scene.datamodule import SceneData
 from interplay.scene.detector.source import DetectorSource
@@ -19,9 +20,9 @@ from interplay.scene.recogniser import SceneRecogniser
 from interplay.scene.superpixel import SuperpixelSettings
 from interplay.scene.task import SceneTask, predicted, truth
 from interplay.training.callbacks import RunRecord
-from interplay.training.environment import commit, versions
 from interplay.training.folder import RunFolder
 from interplay.training.model_folder import save_whole
+from interplay.training.running import history, summary, tuples, without_places
 
 DOMAINS: Mapping[str, str] = {
     "playground_scenes": "trained on simulated pictures only (the playground): what it says of a photograph means "
@@ -58,18 +59,27 @@ def score(task: SceneTask, data: SceneData, part: str, device: torch.device, per
         data: the pictures.
         part: which of them.
         device: of the model.
-        per_image: a file (.npz) for the figures of every picture, by which two runs can be compared.
+        per_image: a file (.npz) for the figures of every picture and the ranks of its annotated relations, by which
+            two runs can be compared; beside it ``annotated-pairs-PART.npz``, what the model says of annotated pairs.
     """
     evaluator = task.evaluator()
+    said = AnnotatedPairs(given=task.model.settings.task != "sggen")
     for batch in data.iterate(part):
         answers = task.model.answer(batch.to(device), task.find_maps(batch) if task.find_maps else None)
         for name, scene in zip(batch.ids, answers, strict=True):
             row = data.rows[name]
-            evaluator.update(truth(data.image(row)), predicted(scene), row)
+            answer = predicted(scene)
+            evaluator.update(truth(data.image(row)), answer, row)
+            said.add(truth(data.image(row)), answer, row)
     result = evaluator.result()
     if per_image is not None:
-        arrays: dict[str, Any] = {"image_numbers": result.image_numbers, **result.per_image}
+        arrays: dict[str, Any] = {
+            "image_numbers": result.image_numbers,
+            **result.per_image,
+            **evaluator.rows().arrays(),
+        }
         np.savez_compressed(per_image, **arrays)
+        said.save(per_image.with_name(f"annotated-pairs-{part}.npz"))
     return Part(result, intervals(evaluator))
 
 
@@ -94,34 +104,20 @@ def finish(
         part: score(task, data, part, device, folder.path / f"per-image-{part}.npz") for part in data.evaluation_parts
     }
     name = f"sil-{recipe['head']['name']}-{recipe['data']['name']}"
-    result: dict[str, Any] = {
-        "model": name,
-        "dataset": recipe["data"]["name"],
-        "protocol": {key: without_places(value) for key, value in recipe.items()},
-        "metrics": {
-            "last": {part: found.to_dict() for part, found in parts.items()},
-            "best": record.best_row,
-            "monitor": record.monitor,
-            "epochs": len(record.rows),
-        },
-        "count": {part: len(rows) for part, rows in data.parts.items()},
-        "seed": recipe["training"]["seed"],
-        "commit": commit(),
-        "versions": versions(),
-        "seconds": round(sum(row["seconds"] for row in record.rows), 3),
-    }
-    source = None if recipe["model"]["features"] == "geometry" else DetectorSource(**recipe["detector"])
+    counts = {part: len(rows) for part, rows in data.parts.items()}
+    result = summary(name, recipe, {part: found.to_dict() for part, found in parts.items()}, record, counts)
+    source = None if recipe["model"]["features"] == "geometry" else DetectorSource(**tuples(recipe["detector"]))
     recogniser = SceneRecogniser.of(
         task.model.cpu(),
         recipe["head"],
         data.preparation,
         source,
-        SuperpixelSettings(**{key: _tuple(value) for key, value in recipe["sil"].items()}),
+        SuperpixelSettings(**tuples(recipe["sil"])),
         without_places(recipe["data"]),
         DOMAINS.get(recipe["data"]["name"], ""),
         name,
     )
-    recogniser.card = default_card(recogniser, training=_training_text(result), results=results_text(parts))
+    recogniser.card = default_card(recogniser, training=history(result, "pictures"), results=results_text(parts))
     save_whole(recogniser, folder.model)
     folder.write_result(result)
     return result
@@ -145,25 +141,3 @@ def results_text(parts: Mapping[str, Part]) -> dict[str, str]:
                 low, high = found.intervals[name]
                 lines[f"{part} {name}"] = f"{100 * value:.1f} % (95 % interval {100 * low:.1f}–{100 * high:.1f})"
     return lines
-
-
-def without_places(section: Any) -> Any:
-    """A section without places on this machine."""
-    hidden = ("root", "weights", "cache_folder", "word_vectors")
-    return (
-        {key: value for key, value in section.items() if key not in hidden} if isinstance(section, Mapping) else section
-    )
-
-
-def _training_text(result: Mapping[str, Any]) -> str:
-    counts = ", ".join(f"{count} {part}" for part, count in result["count"].items())
-    settings = ", ".join(f"{key} {value}" for key, value in result["protocol"]["data"].items())
-    commit_text = f", commit {result['commit']}" if result["commit"] else ""
-    return (
-        f"{result['metrics']['epochs']} epochs on {settings} ({counts} pictures), seed {result['seed']}{commit_text}. "
-        "The weights are those after the last epoch."
-    )
-
-
-def _tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value

@@ -6,8 +6,9 @@ R@K asks whether that rank is below K. Pictures, boxes and scores are dropped as
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,15 @@ class Rows:
     def images(self) -> NDArray[np.int64]:
         """(T,) position of the image that each relation belongs to."""
         return np.repeat(np.arange(len(self.numbers)), self.counts)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """For an ``.npz``, which may hold other arrays too: each field as ``rows_FIELD``."""
+        return {f"rows_{field.name}": getattr(self, field.name) for field in fields(self)}
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Rows that :meth:`arrays` wrote. KeyError where one is missing."""
+        return cls(**{field.name: arrays[f"rows_{field.name}"] for field in fields(cls)})
 
 
 @dataclass(frozen=True, eq=False)
