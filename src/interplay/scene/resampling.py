@@ -124,7 +124,7 @@ class BilevelResampling:
         """
         if self.repeats[image] <= 1 or not len(relations):
             return relations
-        probability = drop_probability(self.factors[relations[:, 2]], self.repeats[image], self.strength)
+        probability = drop_probability(self.factors[relations[:, 2]], int(self.repeats[image]), self.strength)
         thinned = relations.copy()
         thinned[random.random(len(relations)) < probability, 2] = DROPPED
         return thinned

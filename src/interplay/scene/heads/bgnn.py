@@ -109,7 +109,7 @@ class BGNN(RelationHead):
 
     def start(
         self, x: Float[Tensor, "entity width"], union: UnionFeatures, entities: Entities, pairs: Pairs
-    ) -> tuple[Float[Tensor, "entity hidden"], Float[Tensor, "pair hidden"], Float[Tensor, "pair hidden"]]:
+    ) -> tuple[Float[Tensor, "entity hidden"], Float[Tensor, "pair hidden"], Float[Tensor, "pair seen"]]:
         """e⁰, p⁰ and what the first confidence estimator sees; the wide pair features live a chunk at a time."""
         a, ends = self.features.entities(x, entities, self.features.labels(entities))
         first = self.confidence[0]

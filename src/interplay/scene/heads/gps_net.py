@@ -125,7 +125,7 @@ class GPSNet(RelationHead):
         return found
 
     def roles(
-        self, seen: list[Float[Tensor, "entity part"]], entities: Entities, labels: Int[Tensor, " entity"]
+        self, seen: list[Tensor], entities: Entities, labels: Int[Tensor, " entity"]
     ) -> tuple[Float[Tensor, "entity width"], Float[Tensor, "entity width"]]:
         """z of every entity as subject and as object."""
         encoded = encode_boxes(entities.boxes, entities.sizes[entities.image])
