@@ -219,7 +219,9 @@ class RelationRouting(nn.Module):
             to_ends = self.update.repeated_gates(torch.zeros_like(start).index_add(0, nodes.pair, weighted))
             to_nodes = self.update.repeated_gates(ends.sum(dim=1))
             e = [(gate + bias)[:, None] for gate, bias in zip(to_ends, biases, strict=True)]
-            n = [torch.addcmul(bias, nodes.weight, gate[nodes.pair]) for gate, bias in zip(to_nodes, biases, strict=True)]
+            n = [
+                torch.addcmul(bias, nodes.weight, gate[nodes.pair]) for gate, bias in zip(to_nodes, biases, strict=True)
+            ]
             ends, between = self.update((e[0], e[1], e[2]), ends), self.update((n[0], n[1], n[2]), between)
         return ends, between
 
