@@ -68,7 +68,7 @@ def predicate_saliency(
     """
     keys = sorted(strides, key=lambda key: strides[key])
     maps = [features[key] for key in keys]
-    gradients = torch.autograd.grad(score, maps, retain_graph=True, allow_unused=True)
+    gradients: Sequence[Tensor | None] = torch.autograd.grad(score, maps, retain_graph=True, allow_unused=True)
     if all(gradient is None for gradient in gradients):
         raise ValueError(f"score: found no path to the maps {keys}, expected one computed from them with gradients")
     finest = valid_extent(size, strides[keys[0]])

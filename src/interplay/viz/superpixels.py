@@ -92,7 +92,7 @@ def painted(row: SuperpixelMaps, level: str, strength: float) -> Picture:
     edge[:, 1:] |= at[:, 1:] != at[:, :-1]
     edge[1:] |= at[1:] != at[:-1]
     mixed[edge] = 0.25 * mixed[edge] + 0.75 * 255
-    return mixed.round().astype(np.uint8)
+    return np.asarray(mixed.round(), dtype=np.uint8)
 
 
 def label_colours(number: int) -> NDArray[np.float64]:
