@@ -13,9 +13,9 @@ from interplay.data.errors import DataError
 from interplay.data.scene_statistics import SceneStatistics
 from interplay.data.scenes import BACKGROUND, Vocabulary
 from interplay.scene.features import BoxFeatures, UnionFeatureExtractor
+from interplay.scene.heads.frequency_baseline import FrequencyBaseline
 from interplay.scene.heads.interface import RelationHead
 from interplay.scene.heads.motifs import Motifs
-from interplay.scene.heads.pe_net import PENet
 from interplay.scene.heads.vctree import VCTree
 from interplay.scene.published_heads import load_published_head
 from interplay.scene.regions import RegionPooler
@@ -169,6 +169,6 @@ def test_names_that_do_not_fit(kind: type[Motifs] | type[VCTree]) -> None:
 
 def test_other_heads_have_no_published_layout() -> None:
     box, union, _ = parts(Motifs, 0)
-    head = PENet(VOCABULARY, STATISTICS, "predcls", entity_width=6, union_width=6)
-    with pytest.raises(ValueError, match="found PENet"):
+    head = FrequencyBaseline(VOCABULARY, STATISTICS, "predcls", entity_width=6, union_width=6)
+    with pytest.raises(ValueError, match="found FrequencyBaseline"):
         load_published_head(box, union, head, {})

@@ -67,8 +67,8 @@ def load_published(detector: Detector, state: Mapping[str, Tensor], source: str 
         if theirs is not None and (theirs.shape != ours.shape or not torch.allclose(theirs.float(), ours, atol=1e-3)):
             record = f"rpn.anchor_generator.cell_anchors.{level}"
             raise DataError(source, record, f"{theirs.flatten().tolist()[:4]}…", f"{ours.flatten().tolist()[:4]}…")
-    found, unexpected = renamed({k: v for k, v in state.items() if not ANCHORS.fullmatch(k)}, PUBLISHED)
-    load_renamed(detector, found, unexpected, source, EXPECTED)
+    ours_named, unexpected = renamed({k: v for k, v in state.items() if not ANCHORS.fullmatch(k)}, PUBLISHED)
+    load_renamed(detector, ours_named, unexpected, source, EXPECTED)
 
 
 def load_torchvision(detector: Detector, name: str) -> tuple[str, ...]:
