@@ -9,7 +9,11 @@ import pytest
 from jaxtyping import install_import_hook
 
 # Before anything of the package is imported: every annotated function of these rooms is checked by beartype.
-install_import_hook(["interplay.graph", "interplay.skeleton", "interplay.scene.superpixel"], "beartype.beartype")
+SCENE = ("encodings", "features", "frequency", "geometry", "heads", "model", "ranking", "refinement")
+SCENE += ("regions", "resampling", "sampling", "structures", "superpixel", "task")
+install_import_hook(
+    ["interplay.graph", "interplay.skeleton", *(f"interplay.scene.{name}" for name in SCENE)], "beartype.beartype"
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -24,7 +24,7 @@ def test_level_of_a_square(side: float, level: int) -> None:
 
 def test_canonical_side() -> None:
     box = torch.tensor([[0.0, 0, 55, 55]])
-    assert int(RegionPooler(canonical_side=56).levels_of(box)) + 2 == 4
+    assert int(RegionPooler(canonical_side=56.0).levels_of(box)) + 2 == 4
 
 
 def test_pooling_against_a_plain_roi_align() -> None:

@@ -17,7 +17,7 @@ from interplay.graph.boxes import iou_matrix
 from interplay.scene.preparation import SceneTarget
 from interplay.scene.structures import Entities, Pairs
 
-Draw = tuple[Int[Tensor, "pair 3"], Int[Tensor, "n n"]]
+Draw = tuple[Int[Tensor, "_pair 3"], Int[Tensor, "_n _n"]]
 """One image's rows (subject, object, predicate) and its map of related entities."""
 
 
@@ -97,7 +97,7 @@ class PairSampling:
         rows = torch.stack([subject, partner, relations[relation, 2]], dim=1)[kept]
         return self._filled(rows, free, generator), related | related.T
 
-    def _filled(self, rows: Int[Tensor, "pair 3"], free: Tensor, generator: torch.Generator) -> Int[Tensor, "pair 3"]:
+    def _filled(self, rows: Int[Tensor, "pair 3"], free: Tensor, generator: torch.Generator) -> Int[Tensor, "drawn 3"]:
         """At most ``positives`` of the related rows, then free cells as background until the cap."""
         if len(rows) > self.positives:
             rows = rows[torch.randperm(len(rows), generator=generator)[: self.positives]]
@@ -105,7 +105,7 @@ class PairSampling:
         cells = cells[torch.randperm(len(cells), generator=generator)[: self.cap - len(rows)]]
         return torch.cat([rows, torch.cat([cells, cells.new_zeros(len(cells), 1)], dim=1)])
 
-    def _chosen(self, relations: Int[Tensor, "relation 3"], generator: torch.Generator) -> Int[Tensor, "relation 3"]:
+    def _chosen(self, relations: Int[Tensor, "relation 3"], generator: torch.Generator) -> Int[Tensor, "chosen 3"]:
         """Without relations of an entity with itself; one row per ordered pair, drawn uniformly from its rows."""
         relations = relations[relations[:, 0] != relations[:, 1]]
         if not self.one_predicate:

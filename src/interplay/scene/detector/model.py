@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Self
 
 import torch
 from jaxtyping import Float, Int
@@ -53,20 +52,20 @@ class Detector(nn.Module):
         self.proposals = ProposalNetwork(backbone.channels, self.settings)
         self.box_head = BoxHead(classes, backbone.channels, width, self.settings)
 
-    def freeze(self) -> Self:
+    def freeze(self) -> Detector:
         """For relation training: no gradients, and batch norms that stay as they are whatever ``train`` says."""
         self.requires_grad_(False)
         self.frozen = True
         return self.train(self.training)
 
-    def freeze_stages(self, stages: int = 2) -> Self:
+    def freeze_stages(self, stages: int = 2) -> Detector:
         """For detector training from pretrained weights: the stem and the first ``stages`` − 1 stages stay."""
         for name, child in self.backbone.body.named_children():
             if not name.startswith("layer") or int(name.removeprefix("layer")) < stages:
                 child.requires_grad_(False)
         return self
 
-    def train(self, mode: bool = True) -> Self:
+    def train(self, mode: bool = True) -> Detector:
         return super().train(mode and not self.frozen)
 
     def features(self, pixels: Float[Tensor, "image 3 height width"]) -> dict[str, Float[Tensor, "image channel _ _"]]:
