@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from interplay.errors import InterplayError
@@ -16,10 +17,15 @@ def parser() -> argparse.ArgumentParser:
         "row (--data.root DIR, --training.epochs N).",
         allow_abbrev=False,
     )
-    made.add_argument("study", help="megcn.table1 … megcn.table8, megcn.fig3 … megcn.fig6")
+    made.add_argument(
+        "study",
+        help="megcn.table1 … megcn.table8, megcn.fig3 … megcn.fig6; sil.table1 … sil.table5, sil.fig3 … sil.fig8",
+    )
     made.add_argument("--data", help="run on this data set instead of the paper's (playground needs no files)")
     made.add_argument("--seeds", default="1,2,3", help="seeds of the runs, separated by commas (1,2,3)")
     made.add_argument("--rows", help="only these rows, separated by commas")
+    made.add_argument("--tasks", help="sil: only these of predcls,sgcls,sggen")
+    made.add_argument("--other-seeds", help="sil: of SGCls and SGGen beside PredCls (the first of --seeds)")
     made.add_argument("--out", type=Path, default=Path("runs/reproduce"), help="folder (runs/reproduce)")
     made.add_argument("--quiet", action="store_true", help="no progress")
     return made
@@ -27,22 +33,22 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str]) -> int:
     arguments, overrides = parser().parse_known_args(argv)
-    try:
-        seeds = tuple(int(seed) for seed in arguments.seeds.split(","))
-    except ValueError:
-        raise InterplayError(f"--seeds: found {arguments.seeds!r}, expected integers separated by commas") from None
+    seeds = _numbers("--seeds", arguments.seeds)
+    rows = None if arguments.rows is None else [row.strip() for row in arguments.rows.split(",")]
+    if arguments.study.partition(".")[0] == "sil":
+        return _scenes(arguments, seeds, rows, overrides)
+    if arguments.tasks is not None or arguments.other_seeds is not None:
+        raise InterplayError(f"{arguments.study}: --tasks and --other-seeds are for the studies of sil")
 
     from interplay.studies.reproduce import find_study, reproduce
 
     study = find_study(arguments.study)
     data = arguments.data or study.data
-    needs_files = data not in ("playground", "hands")
-    if needs_files and not any(word.split("=")[0] == "--data.root" for word in overrides):
+    if data not in ("playground", "hands") and not _has_root(overrides):
         raise InterplayError(
             f"{arguments.study}: the data set {data} needs its files (--data.root DIR); "
             f"without them the simulator serves: --data {'hands' if data == 'assembly101' else 'playground'}"
         )
-    rows = None if arguments.rows is None else [row.strip() for row in arguments.rows.split(",")]
     found = reproduce(
         arguments.study,
         arguments.out,
@@ -51,7 +57,53 @@ def main(argv: list[str]) -> int:
         overrides=overrides,
         rows=rows,
         quiet=arguments.quiet,
-        say=lambda line: print(line, file=sys.stderr),
+        say=_say,
     )
     print(found.markdown(), end="")
     return 0
+
+
+def _scenes(
+    arguments: argparse.Namespace, seeds: Sequence[int], rows: Sequence[str] | None, overrides: Sequence[str]
+) -> int:
+    """The studies of SIL: on the simulator unless data are named."""
+    from interplay.studies.sil_reproduction import find_scene_study, reproduce_scenes
+
+    study = find_scene_study(arguments.study)
+    data = arguments.data
+    if data is None and _has_root(overrides):
+        data = study.data
+    if data in ("vg", "openimages") and not _has_root(overrides):
+        raise InterplayError(
+            f"{arguments.study}: the data set {data} needs its files (--data.root DIR); "
+            "without them the simulator serves: --data playground"
+        )
+    found = reproduce_scenes(
+        arguments.study,
+        arguments.out,
+        data=data,
+        seeds=seeds,
+        other_seeds=None if arguments.other_seeds is None else _numbers("--other-seeds", arguments.other_seeds),
+        tasks=None if arguments.tasks is None else [task.strip() for task in arguments.tasks.split(",")],
+        rows=rows,
+        overrides=overrides,
+        quiet=arguments.quiet,
+        say=_say,
+    )
+    print(found.markdown(), end="")
+    return 0
+
+
+def _has_root(overrides: Sequence[str]) -> bool:
+    return any(word.split("=")[0] == "--data.root" for word in overrides)
+
+
+def _numbers(option: str, text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(seed) for seed in text.split(","))
+    except ValueError:
+        raise InterplayError(f"{option}: found {text!r}, expected integers separated by commas") from None
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)

@@ -88,18 +88,10 @@ def open_run(folder: str | Path, data_root: str | Path | None = None) -> Run:
     if not run.folder.is_dir():
         raise InterplayError(f"{run.folder}: no such folder, expected the folder of a run")
 
-    def part(name: str, read: Callable[[], Any]) -> Any:
-        try:
-            return read()
-        except FileNotFoundError as error:
-            run.missing[name] = f"{Path(error.filename).name} is not there"
-        except (OSError, InterplayError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
-            run.missing[name] = " ".join(str(error).split())
-        return None
-
-    run.recipe = part("recipe", lambda: _mapping(yaml.safe_load(_text(run.folder / "recipe.yaml"))))
-    run.result = part("result", lambda: _mapping(json.loads(_text(run.folder / "result.json"))))
-    run.environment = part("environment", lambda: _mapping(json.loads(_text(run.folder / "environment.json"))))
+    part = parts_read(run.missing)
+    run.recipe = part("recipe", lambda: mapping(yaml.safe_load(text_of(run.folder / "recipe.yaml"))))
+    run.result = part("result", lambda: mapping(json.loads(text_of(run.folder / "result.json"))))
+    run.environment = part("environment", lambda: mapping(json.loads(text_of(run.folder / "environment.json"))))
     run.history = part("history", lambda: read_history(run.folder / "metrics.csv"))
     run.scores = part("scores", lambda: Scores.load(_first(run.folder, "scores-test.npz", "scores.npz")))
     if all(value is None for value in (run.recipe, run.result, run.history, run.scores)):
@@ -113,6 +105,21 @@ def open_run(folder: str | Path, data_root: str | Path | None = None) -> Run:
     else:
         run.missing["data"] = "without recipe.yaml it is not known which"
     return run
+
+
+def parts_read(missing: dict[str, str]) -> Callable[[str, Callable[[], Any]], Any]:
+    """Reads a part of a run by name; what cannot be read is None, and ``missing`` says why."""
+
+    def part(name: str, read: Callable[[], Any]) -> Any:
+        try:
+            return read()
+        except FileNotFoundError as error:
+            missing[name] = f"{Path(error.filename).name} is not there"
+        except (OSError, InterplayError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+            missing[name] = " ".join(str(error).split())
+        return None
+
+    return part
 
 
 def read_history(path: Path) -> dict[str, list[float]]:
@@ -139,13 +146,17 @@ def report(folder: str | Path, out: str | Path | None = None, data_root: str | P
     Raises:
         InterplayError: no run there, or the target cannot be written.
     """
+    from interplay.studies.scene_report import is_scene_run, scene_report  # it takes what is shared from here
+
     keep_freed_memory()
+    if is_scene_run(Path(folder)):
+        return scene_report(Path(folder), Path(folder) / "report" if out is None else Path(out), data_root)
     run = open_run(folder, data_root)
     out = Path(out) if out is not None else run.folder / "report"
     name = str((run.result or {}).get("model") or run.folder.resolve().name)
     data = str((run.result or {}).get("dataset") or ((run.recipe or {}).get("data") or {}).get("name") or "")
     page = Page(f"Run {run.folder.resolve().name}", " · ".join(part for part in (name, f"data: {data}") if part))
-    drawer = _Drawer(page, out)
+    drawer = Drawer(page, out)
     if run.result is None and run.recipe is not None:
         page.section("State")
         page.note(f"This run is not finished ({run.missing.get('result', 'no result')}); the page shows what is there.")
@@ -159,11 +170,11 @@ def report(folder: str | Path, out: str | Path | None = None, data_root: str | P
         _activation(drawer, run, scores)
         _examples(drawer, run, scores)
     _curves(drawer, run)
-    _settings(page, run)
+    settings_section(page, {name: getattr(run, name) for name in ("recipe", "environment", "result")}, run.missing)
     return page.write(out / "index.html")
 
 
-class _Drawer:
+class Drawer:
     """Puts a figure on the page and its files beside it."""
 
     def __init__(self, page: Page, out: Path) -> None:
@@ -184,8 +195,8 @@ def _numbers(page: Page, run: Run) -> None:
         return
     found = metrics(run.scores)
     count = len(run.scores.labelled)
-    tiles = [("top-1", _percent(found["top1"].value), f"{count} test clips")]
-    tiles.append(("mean-class accuracy", _percent(found["mean_class"].value), f"{len(run.scores.classes)} classes"))
+    tiles = [("top-1", percent(found["top1"].value), f"{count} test clips")]
+    tiles.append(("mean-class accuracy", percent(found["mean_class"].value), f"{len(run.scores.classes)} classes"))
     tiles.append(("cross-entropy", f"{found['cross_entropy'].value:.3f}", "nats"))
     recorded = (run.result or {}).get("metrics") or {}
     best = recorded.get("best")
@@ -193,7 +204,7 @@ def _numbers(page: Page, run: Run) -> None:
         tiles.append(
             (
                 "best epoch, top-1",
-                _percent(best["test_top1"]),
+                percent(best["test_top1"]),
                 f"epoch {best.get('epoch')}, chosen by {recorded.get('monitor')}",
             )
         )
@@ -211,15 +222,15 @@ def _numbers(page: Page, run: Run) -> None:
     page.table(["metric", "value", "95 % interval", "clips"], rows, caption)
 
 
-def _classes(drawer: _Drawer, scores: Scores) -> None:
+def _classes(drawer: Drawer, scores: Scores) -> None:
     drawer.page.section("Classes")
     rows = per_class(scores)
     worst = sorted((row for row in rows if row.count), key=lambda row: row.recall)[:3]
-    alt = "Accuracy per class as bars; lowest: " + ", ".join(f"{row.name} {_percent(row.recall)}" for row in worst)
+    alt = "Accuracy per class as bars; lowest: " + ", ".join(f"{row.name} {percent(row.recall)}" for row in worst)
     drawer.figure(charts.per_class_bars(rows), "per-class", alt, "Accuracy per class with 95 % Wilson intervals.")
 
 
-def _confusions(drawer: _Drawer, scores: Scores) -> None:
+def _confusions(drawer: Drawer, scores: Scores) -> None:
     drawer.page.section("Confusions")
     pairs = most_confused(scores)
     named = "; ".join(f"{pair.true} called {pair.predicted} ({pair.count})" for pair in pairs[:3]) or "none"
@@ -227,13 +238,13 @@ def _confusions(drawer: _Drawer, scores: Scores) -> None:
     caption = "Row-normalised, in per cent: rows are true classes, columns what they were called."
     drawer.figure(figure, "confusion", f"Confusion matrix; most frequent mistakes: {named}", caption)
     if pairs:
-        rows = [[pair.true, pair.predicted, pair.count, _percent(pair.share)] for pair in pairs]
+        rows = [[pair.true, pair.predicted, pair.count, percent(pair.share)] for pair in pairs]
         drawer.page.table(["true", "called", "clips", "share of class"], rows, "Most confused pairs.")
     else:
         drawer.page.text("No test clip is confused.")
 
 
-def _tsne(drawer: _Drawer, run: Run, scores: Scores) -> None:
+def _tsne(drawer: Drawer, run: Run, scores: Scores) -> None:
     drawer.page.section("What lies near what")
     values, what = features_of(run, scores)
     chosen = np.arange(len(scores))
@@ -278,7 +289,7 @@ def features_of(run: Run, scores: Scores) -> tuple[NDArray[np.float32], str]:
     return np.concatenate(rows), f"the pooled {rows[0].shape[1]}-dimensional features"
 
 
-def _activation(drawer: _Drawer, run: Run, scores: Scores) -> None:
+def _activation(drawer: Drawer, run: Run, scores: Scores) -> None:
     drawer.page.section("Which joints the last layer uses")
     try:
         figure, alt, caption = activation_figure(run, scores)
@@ -332,7 +343,7 @@ def example_clip(run: Run, scores: Scores) -> SkeletonClip | None:
     return None
 
 
-def _examples(drawer: _Drawer, run: Run, scores: Scores, number: int = 4) -> None:
+def _examples(drawer: Drawer, run: Run, scores: Scores, number: int = 4) -> None:
     page = drawer.page
     page.section("Examples")
     if run.dataset is None:
@@ -360,13 +371,13 @@ def _examples(drawer: _Drawer, run: Run, scores: Scores, number: int = 4) -> Non
             layout = load_layout(clip.layout)
             figure = skeletons.stills(clip.joints, layout, clip.frames_per_second, title=title, names=names)
             alt = f"Six frames of clip {clip.id}: true class {true}, called {called}"
-            drawer.figure(figure, f"{stem}-{shown}", alt, f"{clip.id}: {title}, probability {_percent(best[index])}")
+            drawer.figure(figure, f"{stem}-{shown}", alt, f"{clip.id}: {title}, probability {percent(best[index])}")
         if not shown:
             empty = {"right": "no clip was recognised", "wrong": "no mistake"}[stem]
             page.text(f"None: {empty}." if not which.any() else "None of these clips is in the data set given.")
 
 
-def _curves(drawer: _Drawer, run: Run) -> None:
+def _curves(drawer: Drawer, run: Run) -> None:
     drawer.page.section("Learning curves")
     if run.history is None:
         drawer.page.note(f"No learning curves: {run.missing['history']}.")
@@ -381,15 +392,13 @@ def _curves(drawer: _Drawer, run: Run) -> None:
     drawer.figure(figure, "curves", f"Learning curves over {epochs} epochs", caption)
 
 
-def _settings(page: Page, run: Run) -> None:
+def settings_section(page: Page, found: Mapping[str, Any], missing: Mapping[str, str]) -> None:
+    """Recipe, environment and result of a run, folded; a remark for each that is missing."""
     page.section("Recipe and environment")
-    for name, value, summary in (
-        ("recipe", run.recipe, "Resolved recipe"),
-        ("environment", run.environment, "Environment"),
-        ("result", run.result, "Result"),
-    ):
+    for name, summary in (("recipe", "Resolved recipe"), ("environment", "Environment"), ("result", "Result")):
+        value = found[name]
         if value is None:
-            page.note(f"{summary}: {run.missing[name]}.")
+            page.note(f"{summary}: {missing[name]}.")
         else:
             page.code(yaml.safe_dump(value, sort_keys=False, allow_unicode=True), summary)
 
@@ -415,11 +424,11 @@ def _first(folder: Path, *names: str) -> Path:
     raise FileNotFoundError(errno.ENOENT, "no such file", str(folder / names[0]))
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def _mapping(value: Any) -> dict[str, Any]:
+def mapping(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError(f"found {type(value).__name__}, expected a mapping")
     return value
@@ -432,5 +441,5 @@ def _number(text: str | None) -> float:
         return math.nan
 
 
-def _percent(value: float) -> str:
+def percent(value: float) -> str:
     return f"{100 * value:.1f} %"

@@ -124,6 +124,9 @@ def find_study(name: str) -> Study:
     """``megcn.table8`` → its study. InterplayError naming the nearest if there is none."""
     known = [f"{paper}.{key}" for paper, studies in PAPERS.items() for key in studies]
     if name not in known:
+        from interplay.studies.sil_tables import STUDIES as SCENES
+
+        known += [f"sil.{key}" for key in SCENES]
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise InterplayError(f"unknown study {name!r}{hint} (known: {', '.join(known)})")
