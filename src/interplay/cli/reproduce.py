@@ -23,7 +23,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--data", help="run on this data set instead of the paper's (playground needs no files)")
     made.add_argument("--seeds", default="1,2,3", help="seeds of the runs, separated by commas (1,2,3)")
-    made.add_argument("--rows", help="only these rows, separated by commas")
+    made.add_argument("--rows", help="only these rows, separated by commas (by ; where a name has a comma)")
     made.add_argument("--tasks", help="sil: only these of predcls,sgcls,sggen")
     made.add_argument("--other-seeds", help="sil: of SGCls and SGGen beside PredCls (the first of --seeds)")
     made.add_argument("--out", type=Path, default=Path("runs/reproduce"), help="folder (runs/reproduce)")
@@ -34,7 +34,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     arguments, overrides = parser().parse_known_args(argv)
     seeds = _numbers("--seeds", arguments.seeds)
-    rows = None if arguments.rows is None else [row.strip() for row in arguments.rows.split(",")]
+    rows = None if arguments.rows is None else _rows(arguments.rows)
     if arguments.study.partition(".")[0] == "sil":
         return _scenes(arguments, seeds, rows, overrides)
     if arguments.tasks is not None or arguments.other_seeds is not None:
@@ -61,6 +61,11 @@ def main(argv: list[str]) -> int:
     )
     print(found.markdown(), end="")
     return 0
+
+
+def _rows(text: str) -> list[str]:
+    """Names of rows; some have a comma ("Early Fusion, channels")."""
+    return [row.strip() for row in text.split(";" if ";" in text else ",") if row.strip()]
 
 
 def _scenes(
