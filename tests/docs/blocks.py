@@ -121,7 +121,6 @@ def check_interplay(words: list[str]) -> None:
 
 def check_train(arguments: list[str]) -> None:
     from interplay.cli import train
-    from interplay.skeleton.recipe import resolve
     from interplay.training.recipes import load_recipe, shipped_recipes
 
     recipe, *rest = arguments
@@ -132,7 +131,8 @@ def check_train(arguments: list[str]) -> None:
         recipe = "megcn/playground"  # the page's own file: its overrides are keys of every recipe
         data = data or "plain"
     assert recipe in shipped_recipes(), recipe
-    resolve(load_recipe(recipe), rest, data, recipe)
+    given = load_recipe(recipe)
+    import_module(train.SYSTEMS[given["system"]][0]).resolve(given, rest, data, recipe)
 
 
 def check_data(arguments: list[str]) -> None:

@@ -130,6 +130,33 @@ def test_every_option_of_the_network_is_described() -> None:
         assert rows.pop(name) == str(parameter.default), name
 
 
+def test_options_of_the_relation_heads_are_as_described() -> None:
+    """The last column of the tables: `option` default, other values. Keys with a dot belong to another section."""
+    from inspect import signature
+
+    from interplay.scene.heads import HEADS, head_class
+    from interplay.scene.recipe import parser
+
+    text = (ROOT / "docs/notation-scenes.md").read_text(encoding="utf-8")
+    sections = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
+    titles = {re.sub(r"[\W_]", "", title.lower()): title for title in sections}
+    recipe = parser("vg", "motifs").parser.get_defaults()
+    described = 0
+    for name in (*(name for name in HEADS if name != "frequency"), "symbols"):
+        options = signature(head_class(name)).parameters if name != "symbols" else {}
+        rows = re.findall(r"^\|[^|\n]+\|[^|\n]+\| ([^|\n]+) \|$", sections[titles[name.replace("_", "")]], re.MULTILINE)
+        for cell in rows:
+            for option, default in re.findall(r"((?:`[\w.]+`, )*`[\w.]+`) (\w[\w.]*)", cell):
+                for key in re.findall(r"`([\w.]+)`", option):
+                    if key.startswith(("interplay", "tests")) or (name == "symbols" and "." not in key):
+                        continue
+                    real = recipe[key] if "." in key else options[key].default
+                    plain = "null" if real is None else str(real).lower() if isinstance(real, bool) else str(real)
+                    assert default == plain, f"{name}: {key} is {real!r}, the page says {default}"
+                    described += 1
+    assert described >= 30
+
+
 def test_table_of_joint_maps_is_true() -> None:
     from interplay.graph.joint_map import JointMapError, joint_map
     from interplay.graph.layouts import shipped_layouts
