@@ -146,11 +146,22 @@ def check_data(arguments: list[str]) -> None:
 
 def check_reproduce(arguments: list[str]) -> None:
     from interplay.cli.reproduce import parser
-    from interplay.skeleton.recipe import resolve
-    from interplay.studies.reproduce import find_study
     from interplay.training.recipes import load_recipe
 
     given, overrides = parser().parse_known_args(arguments)
+    if given.study.startswith("sil."):
+        from interplay.scene.recipe import resolve as resolve_scenes
+        from interplay.studies.sil_reproduction import find_scene_study
+        from interplay.studies.sil_settings import RECIPES
+
+        scene_study = find_scene_study(given.study)
+        name = RECIPES[given.data or scene_study.data]
+        resolve_scenes(load_recipe(name), overrides, None, name)
+        assert set((given.rows or "").split(",")) <= {"", *(row.name for row in scene_study.rows)}, given.rows
+        return
+    from interplay.skeleton.recipe import resolve
+    from interplay.studies.reproduce import find_study
+
     study = find_study(given.study)
     name = f"megcn/{given.data or study.data}"
     resolve(load_recipe(name), overrides, None, name)
