@@ -64,7 +64,10 @@ def _table(study: SceneStudy, task: str, figures: Mapping[tuple[str, str], Figur
     lines = [_line(head), "|" + "---|" * len(head)]
     for row in study.rows:
         numbers = row.paper.get(task, (None,) * len(paper))
-        cells = [row.name, *("–" if value is None else f"{value:g}" for value in numbers[: len(paper)])]
+        cells = [
+            row.name,
+            *("–" if value is None else f"{value:.{_digits(study)}f}" for value in numbers[: len(paper)]),
+        ]
         found = figures.get((row.name, task))
         if found is None:
             cells += ["printed only" if row.overrides is None else "not run"] + ["–"] * (len(columns) - 1)

@@ -73,7 +73,7 @@ class SceneStudy:
     tasks: Sequence[str]
     columns: Sequence[str]
     rows: tuple[SceneRow, ...]
-    overrides: Mapping[str, Any] = field(default_factory=dict)
+    overrides: Mapping[str, Any] = field(default_factory=lambda: {"evaluation.protocol": "vg"})
     draws: Drawing | None = None
     gains: bool = False
     note: str = ""
