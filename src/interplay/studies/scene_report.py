@@ -277,7 +277,7 @@ def _curves(drawer: Drawer, run: SceneRun) -> None:
     if run.history is None:
         drawer.page.note(f"No learning curves: {run.missing['history']}.")
         return
-    wanted = ("loss", "relation", "entity", "R@50", "mR@50", "R_micro@50", "score_wtd", "learning_rate", "lr")
+    wanted = ("loss", "relation", "entity", "R@50", "mR@50", "R_micro@50", "score_wtd", "learning_rate", "rate", "lr")
     chosen = {
         name: values for name, values in run.history.items() if name == "epoch" or name.split("_", 1)[-1] in wanted
     }
