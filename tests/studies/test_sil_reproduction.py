@@ -77,27 +77,35 @@ def test_the_papers_numbers_add_up_to_what_its_text_says() -> None:
     assert table2["PE-Net+SIL"] == (26.9, 33.1, 35.3)
 
 
-@pytest.mark.parametrize("data", ["playground", "vg", "openimages"])
-def test_every_row_is_a_recipe_that_resolves(data: str) -> None:
+@pytest.mark.parametrize(
+    ("data", "keys"), [("playground", tuple(STUDIES)), ("vg", ("table1",)), ("openimages", ("table3",))]
+)
+def test_every_row_is_a_recipe_that_resolves(data: str, keys: tuple[str, ...]) -> None:
     root = [] if data == "playground" else ["--data.root=somewhere"]
     names: dict[str, str] = {}
-    for study in STUDIES.values():
+    resolved: dict[str, Any] = {}
+    for key in keys:
+        study = STUDIES[key]
         for row in study.rows:
             if row.overrides is None:
                 assert row.note.startswith("printed only"), row.name
                 continue
             task = study.tasks[0]
-            recipe = recipe_of(study, row, task, 3, data, root)
+            same = json.dumps([task, dict(study.overrides), dict(row.overrides)])
+            if same not in resolved:
+                resolved[same] = recipe_of(study, row, task, 3, data, root)
+            recipe = resolved[same]
             assert recipe["training"]["seed"] == 3
             assert recipe["model"]["task"] == task
             assert recipe["model"]["sil"] == (row.without is not None)
-            names[f"{study.key} {row.name}"] = run_name(recipe)
-    assert names["table1 MOTIFS"] == names["table4 MOTIFS"] == names["fig3 MOTIFS"] == names["fig6 MOTIFS"]
-    assert names["table1 MOTIFS+SIL"] == names["table4 SC + IEI (weighted) + CEI"] == names["fig5 MOTIFS+SIL"]
-    assert names["table3 BGNN+SIL"] == names["table5 BGNN+SIL"]
-    assert names["fig3 C = 49"] == names["fig4 L = 2"]
-    assert len({names[f"table4 {row.name}"] for row in STUDIES["table4"].rows}) == 6
-    assert set(PRESETS) == {"full", "reduced", "sc", "sc_iei", "sc_cei", "sc_iei_unweighted_cei"}, "a row for each"
+            names[f"{key} {row.name}"] = run_name(recipe)
+    if data == "playground":
+        assert names["table1 MOTIFS"] == names["table4 MOTIFS"] == names["fig3 MOTIFS"] == names["fig6 MOTIFS"]
+        assert names["table1 MOTIFS+SIL"] == names["table4 SC + IEI (weighted) + CEI"] == names["fig5 MOTIFS+SIL"]
+        assert names["table3 BGNN+SIL"] == names["table5 BGNN+SIL"]
+        assert names["fig3 C = 49"] == names["fig4 L = 2"]
+        assert len({names[f"table4 {row.name}"] for row in STUDIES["table4"].rows}) == 6
+        assert set(PRESETS) == {"full", "reduced", "sc", "sc_iei", "sc_cei", "sc_iei_unweighted_cei"}, "a row for each"
 
 
 def test_the_same_run_wherever_the_data_lie_and_another_for_another_task() -> None:
