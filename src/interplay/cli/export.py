@@ -11,7 +11,9 @@ from interplay.errors import InterplayError
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="interplay export",
-        description="Write a model as ONNX (any batch, any number of frames) and compare the two on random input.",
+        description="Write a model as ONNX and compare the two on random input: a network for skeletons (any batch and "
+        "number of frames), or the relation head of a model for pictures on given features (any number of entities "
+        "and pairs).",
         allow_abbrev=False,
     )
     made.add_argument("model", help="a shipped name (interplay list models), a model folder, or a hub id")
@@ -29,9 +31,9 @@ def main(argv: list[str]) -> int:
         if find_spec(package) is None:
             raise InterplayError(f"export: found no package {package}, expected it (pip install 'interplay[export]')")
 
-    from interplay.loading import load_skeletons
+    from interplay.loading import load
     from interplay.studies.export import export
 
-    for path, difference in export(load_skeletons(arguments.model), arguments.out):
+    for path, difference in export(load(arguments.model), arguments.out):
         print(f"{path}: largest difference to PyTorch {difference:.2e}")
     return 0

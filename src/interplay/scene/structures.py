@@ -42,7 +42,7 @@ class Entities:
     scores: Float[Tensor, " entity"] | None = None
 
     def __post_init__(self) -> None:
-        if sum(self.counts) != len(self.boxes) or len(self.counts) != len(self.sizes):
+        if sum(self.counts) != self.boxes.shape[0] or len(self.counts) != self.sizes.shape[0]:
             raise ValueError(f"counts {self.counts} do not fit {len(self.boxes)} boxes of {len(self.sizes)} images")
 
     @property
@@ -73,7 +73,7 @@ class Pairs:
     related: tuple[Int[Tensor, "_ _"], ...] | None = None
 
     def __post_init__(self) -> None:
-        if sum(self.counts) != len(self.index):
+        if sum(self.counts) != self.index.shape[0]:
             raise ValueError(f"counts {self.counts} do not fit {len(self.index)} pairs")
 
     @property
@@ -107,6 +107,8 @@ def starts(counts: Sequence[int]) -> tuple[int, ...]:
 
 def owners(counts: Sequence[int], device: torch.device) -> Int[Tensor, " row"]:
     """Image of each row."""
+    if len(counts) == 1:  # also what keeps the number of rows open where a head is exported
+        return torch.zeros(counts[0], dtype=torch.int64, device=device)
     amounts = torch.tensor(counts, dtype=torch.int64, device=device)
     return torch.repeat_interleave(torch.arange(len(counts), device=device), amounts)
 
@@ -135,9 +137,11 @@ class UnionFeatures:
 
     def chunks(self) -> Iterator[tuple[slice, Float[Tensor, "chunk width"]]]:
         """(rows, features of these rows) in order; one empty chunk if there are no pairs."""
-        step = self.pairs if self.chunk is None else self.chunk
-        for start in range(0, max(self.pairs, 1), max(step, 1)):
-            rows = slice(start, min(start + max(step, 1), self.pairs))
+        if self.chunk is None:
+            yield slice(0, self.pairs), self.make(slice(0, self.pairs))
+            return
+        for start in range(0, max(self.pairs, 1), max(self.chunk, 1)):
+            rows = slice(start, min(start + max(self.chunk, 1), self.pairs))
             yield rows, self.make(rows)
 
     def map(self, function: Callable[[Float[Tensor, "chunk width"], slice], Tensor]) -> Tensor:

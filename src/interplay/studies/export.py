@@ -7,6 +7,8 @@ from pathlib import Path
 import torch
 
 from interplay.errors import InterplayError
+from interplay.loading import Recogniser
+from interplay.scene.recogniser import SceneRecogniser
 from interplay.skeleton.export_onnx import export_onnx
 from interplay.skeleton.network import MutualExcitationGCN
 from interplay.skeleton.recogniser import SkeletonRecogniser
@@ -15,7 +17,34 @@ TOLERANCE = 1e-3
 """Largest difference of a logit between PyTorch and ONNX that is taken for rounding."""
 
 
-def export(recogniser: SkeletonRecogniser, path: Path) -> list[tuple[Path, float]]:
+def export(recogniser: Recogniser, path: Path) -> list[tuple[Path, float]]:
+    """Write a model, whatever its kind: the networks of one for skeletons, the relation head of one for pictures.
+
+    Returns:
+        (file, largest difference between PyTorch and onnxruntime).
+
+    Raises:
+        InterplayError: it cannot be exported, or the two disagree.
+    """
+    if isinstance(recogniser, SceneRecogniser):
+        return export_scenes(recogniser, path)
+    assert isinstance(recogniser, SkeletonRecogniser)
+    return export_skeletons(recogniser, path)
+
+
+def export_scenes(recogniser: SceneRecogniser, path: Path) -> list[tuple[Path, float]]:
+    """The relation head on given features (:mod:`interplay.scene.export_onnx`)."""
+    from interplay.scene.export_onnx import export_head
+
+    settings, classes = recogniser.settings, len(recogniser.vocabulary.classes)
+    widths = settings.width, settings.width
+    difference = export_head(
+        recogniser.network.head, recogniser.head_name, settings.task, widths, classes, path, tolerance=TOLERANCE
+    )
+    return [(path, difference)]
+
+
+def export_skeletons(recogniser: SkeletonRecogniser, path: Path) -> list[tuple[Path, float]]:
     """Write each network of a model; of several, the streams go into the file's name.
 
     Returns:

@@ -36,8 +36,10 @@ class Neighbours(NamedTuple):
 
         ``only_objects``: an entity that is the object of no pair keeps its feature, as in PySGG.
         """
-        index, total = pairs.index, len(entities.boxes)
-        if among == "all":
+        index, total = pairs.index, entities.boxes.shape[0]
+        if among == "all" and len(entities.counts) == 1:
+            edges = everybody(total, index.device)
+        elif among == "all":
             padding = Padding(entities.counts, index.device)
             present = padding.present()
             off_diagonal = ~torch.eye(padding.longest, dtype=torch.bool, device=index.device)
@@ -53,6 +55,13 @@ class Neighbours(NamedTuple):
         if only_objects:
             updated = torch.zeros_like(updated).index_fill(0, index[:, 1], True)
         return cls(index, edges, updated)
+
+
+def everybody(entities: int, device: torch.device) -> Int[Tensor, "edge 2"]:
+    """(hearer, speaker) of one image: all that differ."""
+    number = torch.arange(entities * max(entities - 1, 0), device=device)
+    hearer, other = number // max(entities - 1, 1), number % max(entities - 1, 1)
+    return torch.stack([hearer, other + (other >= hearer)], dim=1)
 
 
 class Attention(nn.Module):
@@ -78,13 +87,13 @@ class Attention(nn.Module):
         """``edges``: (row of target, row of source)."""
         to, of = edges.unbind(dim=1)
         speakers = torch.relu(self.collect(source))
-        per_head = (len(to), self.heads, -1) if len(to) else (0, self.heads, target.shape[1] // self.heads)
+        per_head = (to.shape[0], self.heads, target.shape[1] // self.heads)
         query, key = self.query(target)[to].view(per_head), self.key(speakers)[of].view(per_head)
         score = (query * key).sum(dim=2) / math.sqrt(target.shape[1] // self.heads)
-        largest = score.new_full((len(target), self.heads), -math.inf)
+        largest = score.new_full((target.shape[0], self.heads), -math.inf)
         largest = largest.scatter_reduce(0, to[:, None].expand_as(score), score.detach(), "amax")
         weight = (score - largest[to]).exp()
-        total = weight.new_zeros(len(target), self.heads).index_add(0, to, weight)
+        total = weight.new_zeros(target.shape[0], self.heads).index_add(0, to, weight)
         value = self.value(speakers)[of].view(per_head) * (weight / total[to])[:, :, None]
         heard = torch.zeros_like(target).index_add(0, to, value.flatten(1))
         silent = total[:, :1] == 0
@@ -157,7 +166,7 @@ class GraphStep(nn.Module):
         self, entity: Float[Tensor, "entity width"], predicate: Float[Tensor, "pair other"], neighbours: Neighbours
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Messages from predicates as subject, from predicates as object, from other entities."""
-        rows = torch.arange(len(predicate), device=entity.device)
+        rows = torch.arange(predicate.shape[0], device=entity.device)
         as_subject = torch.stack([neighbours.ends[:, 0], rows], dim=1)
         as_object = torch.stack([neighbours.ends[:, 1], rows], dim=1)
         return (

@@ -80,8 +80,9 @@ class Edges(NamedTuple):
         """An image (with ``skip: batch`` the batch) in which no pair is selected passes unchanged."""
         selected = confidence > least_confidence
         heard = (scores > least_score)[pairs.index].all(dim=1)
-        active = torch.zeros(len(entities.counts), dtype=torch.bool, device=scores.device)
-        active = active.index_fill(0, pairs.image[selected], True) if skip == "image" else active | selected.any()
+        spoken_for = torch.zeros(len(entities.counts), dtype=torch.int64, device=scores.device)
+        spoken_for = spoken_for.index_add(0, pairs.image, selected.to(torch.int64))
+        active = spoken_for > 0 if skip == "image" else (spoken_for > 0) | selected.any()
         return cls(confidence[:, None], selected, heard, active[entities.image], active[pairs.image])
 
 
@@ -124,11 +125,14 @@ class MessagePassing(nn.Module):
         edges: Edges,
     ) -> Float[Tensor, "entity hidden"]:
         """m^role; zero for an entity that no selected pair has in this role."""
-        row = edges.selected.nonzero()[:, 0]
-        target = role[row]
-        source = predicate[row]
-        spoken = edges.confidence[row] * gate(entity[target], source) * source
-        amount = torch.bincount(target, minlength=len(entity)).clamp_min(1)[:, None]
+        if torch.compiler.is_exporting():  # all of them, so that the number of rows is known beforehand
+            row = torch.arange(predicate.shape[0], device=predicate.device)
+        else:
+            row = edges.selected.nonzero()[:, 0]
+        target, source = role[row], predicate[row]
+        speaks = edges.selected[row].to(source.dtype)[:, None]
+        spoken = speaks * edges.confidence[row] * gate(entity[target], source) * source
+        amount = speaks.new_zeros(entity.shape[0], 1).index_add(0, target, speaks).clamp_min(1)
         return torch.zeros_like(entity).index_add(0, target, spoken) / amount
 
     def gates_to_predicate(

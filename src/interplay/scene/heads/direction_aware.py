@@ -16,7 +16,12 @@ Missing = Literal["absent", "half"]
 
 
 def first_of_each(index: Int[Tensor, "pair 2"], entities: int) -> Int[Tensor, " kept"]:
-    """Rows of the pairs i ≠ j, a pair that is listed again (with another label) only once."""
+    """Rows of the pairs i ≠ j, a pair that is listed again (with another label) only once.
+
+    An exported head is given pairs that keep to that.
+    """
+    if torch.compiler.is_exporting():
+        return torch.arange(index.shape[0], device=index.device)
     key = index[:, 0] * entities + index[:, 1]
     found, inverse = torch.unique(key, return_inverse=True)
     rows = torch.arange(len(key), device=key.device)
@@ -117,7 +122,7 @@ class DirectionAwareGraph(nn.Module):
     def forward(
         self, f: Float[Tensor, "entity hidden"], e: Float[Tensor, "pair hidden"], counts: tuple[int, ...], pairs: Pairs
     ) -> Float[Tensor, "entity hidden"]:
-        rows = first_of_each(pairs.index, len(f))
+        rows = first_of_each(pairs.index, f.shape[0])
         index, e, padding = pairs.index[rows], e[rows], Padding(counts, f.device)
         for layer in self.layers:
             f = layer(f, e, index, padding)

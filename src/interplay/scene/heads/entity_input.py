@@ -52,5 +52,5 @@ def suppressed_or_best(
 
     *Where we differ*: a box for which everything was struck out keeps its best class, not the background.
     """
-    labels = refined_labels(logits, entities, threshold) if len(logits) else best_labels(logits)
+    labels = refined_labels(logits, entities, threshold) if logits.shape[0] else best_labels(logits)
     return torch.where(labels > 0, labels, best_labels(logits))

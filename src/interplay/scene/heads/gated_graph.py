@@ -170,6 +170,14 @@ class Nodes(NamedTuple):
         amount = torch.bincount(number.flatten(), minlength=len(pair)).to(knowledge.dtype)
         return cls(ordered[new][:, None], pair, amount[:, None], torch.empty_like(order).scatter_(1, order, number))
 
+    @classmethod
+    def every(cls, knowledge: Float[Tensor, "pair predicate"]) -> Nodes:
+        """A node of its own for each pair and predicate: the same answer, with a number of nodes known beforehand."""
+        pairs, predicates = knowledge.shape
+        number = torch.arange(pairs * predicates, device=knowledge.device)
+        weight = knowledge.reshape(-1, 1)
+        return cls(weight, number // predicates, torch.ones_like(weight), number.view(pairs, predicates))
+
 
 class RelationRouting(nn.Module):
     """A pair's two entities and its predicates exchange messages along statistical knowledge (KERN §3.3; spec §B.3).
@@ -244,6 +252,7 @@ class RelationRouting(nn.Module):
         knowledge: Float[Tensor, "pair predicate"],
     ) -> Float[Tensor, "pair predicate"]:
         """Logits; ``ends`` are the projected subject and object."""
-        out = self.outputs(ends, self.project_union(union), Nodes.distinct(knowledge))
+        nodes = Nodes.every(knowledge) if torch.compiler.is_exporting() else Nodes.distinct(knowledge)
+        out = self.outputs(ends, self.project_union(union), nodes)
         logits: Tensor = self.classify(out.flatten(1))
         return logits

@@ -113,7 +113,13 @@ class KERN(RelationHead):
         classes = labels[pairs.index]
 
         def route(features: Tensor, rows: slice) -> Tensor:
-            size = max(len(features), 1) if self.training else self.pair_chunk
+            if self.training or torch.compiler.is_exporting():
+                here, name = pairs.index[rows], classes[rows]
+                found: Tensor = self.relation_routing(
+                    projected[here], features, self.relation_knowledge[name[:, 0], name[:, 1]]
+                )
+                return found
+            size = self.pair_chunk
             places, named = torch.split(pairs.index[rows], size), torch.split(classes[rows], size)
             return torch.cat(
                 [
