@@ -53,9 +53,9 @@ def gemm(device: torch.device, dtype: torch.dtype) -> Call:
     return lambda: torch.mm(a, b, out=out)
 
 
-def in_turns(calls: dict[str, Call], device: torch.device, rounds: int) -> dict[str, list[float]]:
-    """Seconds of each call in each round, the calls taking turns after four rounds that warm up and grow the heap."""
-    for _ in range(4):
+def in_turns(calls: dict[str, Call], device: torch.device, rounds: int, warm_up: int = 4) -> dict[str, list[float]]:
+    """Seconds of each call in each round, the calls taking turns after rounds that warm up and grow the heap."""
+    for _ in range(warm_up):
         for call in calls.values():
             call()
     found: dict[str, list[float]] = {name: [] for name in calls}

@@ -3,16 +3,19 @@
 ``python benchmarks/run.py``            measure and append
 ``python benchmarks/run.py --check``    measure and compare the ratios with the last stored rows instead
 ``python benchmarks/run.py --only network start``
+``python benchmarks/run.py --only scene_heads --parts 'sil/*' memory/kern``   measurements of a suite by name
 ``python benchmarks/run.py --profile training fp32``   where a step's time goes
 
 A suite is a module here with a function ``rows()`` that yields :class:`benchmarks.row.Row` or mappings with ``name``,
-``value``, ``unit`` (and ``ratio``): network, start, reader, latency, evaluator.
+``value``, ``unit`` (and ``ratio``): network, start, reader, latency, evaluator, scene_heads. One whose ``rows`` takes
+``parts`` can be measured in parts; scene_heads as a whole takes about an hour and 12 GB.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import inspect
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -23,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import torch
 from benchmarks.row import TABLE, Row, append, deviations, full, show, stored
 
-SUITES = ("network", "start", "reader", "latency", "evaluator")
+SUITES = ("network", "start", "reader", "latency", "evaluator", "scene_heads")
 
 
 def as_row(suite: str, made: Row | Mapping[str, Any]) -> Row:
@@ -41,12 +44,14 @@ def as_row(suite: str, made: Row | Mapping[str, Any]) -> Row:
     )
 
 
-def measured(suites: list[str]) -> Iterator[Row]:
+def measured(suites: list[str], parts: list[str]) -> Iterator[Row]:
     for suite in suites:
         if not (Path(__file__).parent / f"{suite}.py").exists():
             print(f"no benchmark {suite!r} here, left out", file=sys.stderr)
             continue
-        for made in importlib.import_module(f"benchmarks.{suite}").rows():
+        rows = importlib.import_module(f"benchmarks.{suite}").rows
+        selects = "parts" in inspect.signature(rows).parameters
+        for made in rows(parts) if selects else rows():
             yield as_row(suite, made)
 
 
@@ -70,6 +75,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="compare with the stored rows; nothing is stored")
     parser.add_argument("--tolerance", type=float, default=0.2, help="of --check, relative (default: %(default)s)")
     parser.add_argument("--only", nargs="+", choices=SUITES, default=list(SUITES), metavar="SUITE")
+    parser.add_argument("--parts", nargs="+", default=[], metavar="PATTERN", help="of suites that have named parts")
     parser.add_argument("--threads", type=int, default=2, help="of PyTorch (default: %(default)s)")
     parser.add_argument("--profile", nargs=2, metavar=("inference|training", "fp32|bf16"))
     parser.add_argument("--out", type=Path, default=TABLE, help="table (default: benchmarks/results.csv)")
@@ -80,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     last = stored(options.out)
     rows = []
-    for row in measured(options.only):
+    for row in measured(options.only, options.parts):
         rows.append(full(row))
         show(rows[-1])
     if not options.check:
