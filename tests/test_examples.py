@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import interplay
 from interplay.evaluation.scores import Scores
 
 EXAMPLES = ROOT / "examples"
-MAKERS = ("make_readme_picture.py", "sbu_folds.py")
+MAKERS = ("full_size_scene_graphs.py", "make_readme_picture.py", "sbu_folds.py")
 """They take minutes to hours; their results are looked at, and stand in the README and in docs/results.md."""
 
 
@@ -84,6 +85,24 @@ def test_sil_in_torchvision_detector(capsys: pytest.CaptureFixture[str]) -> None
     assert lines[0].startswith("picture 0: 5 boxes, features (1024,) moved by ")
     assert not lines[0].endswith(" 0.0%")
     assert [line.split(":")[0] for line in lines[2:]] == ["level 0", "level 1", "level 2", "level 3"]
+
+
+def test_full_size_scene_graphs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    draws = np.random.default_rng(0)
+    for name in ("a", "b"):
+        Image.fromarray(draws.integers(0, 255, (60, 100, 3), np.uint8)).save(folder / f"{name}.png")
+    things = [{"class": kind, "box": [x, 10, x + 30, 50]} for kind, x in (("person", 5), ("cup", 40), ("cup", 60))]
+    rows = [{"subject": 0, "predicate": "holding", "object": 1}]
+    pictures = [{"file": f"{name}.png", "part": "test", "entities": things, "relations": rows} for name in ("a", "b")]
+    (folder / "scenes.json").write_text(json.dumps({"pictures": pictures}))
+    (folder / "b.png").write_bytes((folder / "b.png").read_bytes()[:2000])
+    sizes = {"backbone": "small", "channels": 16, "width": 16, "short": 96, "detections": 5}
+    small = [word for key, value in sizes.items() for word in (f"--{key}", str(value))]
+    run_example(EXAMPLES / "full_size_scene_graphs.py", [".", "--dataset", "plain_scenes", "--sil", *small])
+    printed = capsys.readouterr().out
+    assert "sgcls a.png: 100 × 60 → 160 × 96, 3 objects" in printed
+    assert all(f"{task} b.png: " in printed for task in ("sgcls", "sggen"))  # what is broken is named
+    assert sorted(file.name for file in (folder / "drawn").glob("*.png")) == ["a_sgcls.png", "a_sggen.png"]
 
 
 @pytest.mark.parametrize("script", MAKERS)
