@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-slow check format bench docs clean
+.PHONY: demo test test-slow check format bench bench-scenes docs clean
 
 # Installed again whenever the dependencies change. A half-made .venv has no stamp and is repaired.
 $(STAMP): pyproject.toml
@@ -36,6 +36,10 @@ check: $(STAMP)
 format: $(STAMP)
 	$(BIN)/ruff check --fix src tests benchmarks examples
 	$(BIN)/ruff format src tests benchmarks examples
+
+# Full-size scene-graph models: an hour on two cores; the rows go to benchmarks/results.csv.
+bench-scenes: $(STAMP)
+	$(BIN)/python benchmarks/run.py --only scene_heads
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/run.py --check

@@ -27,6 +27,8 @@ import torch
 from benchmarks.row import TABLE, Row, append, deviations, full, show, stored
 
 SUITES = ("network", "start", "reader", "latency", "evaluator", "scene_heads")
+QUICK = tuple(name for name in SUITES if name != "scene_heads")
+"""What runs unless suites are named: full-size scene-graph models take an hour."""
 
 
 def as_row(suite: str, made: Row | Mapping[str, Any]) -> Row:
@@ -74,7 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="compare with the stored rows; nothing is stored")
     parser.add_argument("--tolerance", type=float, default=0.2, help="of --check, relative (default: %(default)s)")
-    parser.add_argument("--only", nargs="+", choices=SUITES, default=list(SUITES), metavar="SUITE")
+    parser.add_argument("--only", nargs="+", choices=SUITES, default=list(QUICK), metavar="SUITE")
     parser.add_argument("--parts", nargs="+", default=[], metavar="PATTERN", help="of suites that have named parts")
     parser.add_argument("--threads", type=int, default=2, help="of PyTorch (default: %(default)s)")
     parser.add_argument("--profile", nargs=2, metavar=("inference|training", "fp32|bf16"))
