@@ -90,8 +90,11 @@ def main() -> None:
     data = open_scenes(options.dataset, options.root)
     pictures: list[SceneImage] = []
     for index in data.parts()["test"].tolist():
-        if len(pictures) < options.pictures and (read := data.read(index)).file is not None:
-            pictures.append(read)
+        try:
+            if len(pictures) < options.pictures and (read := data.read(index)).file is not None:
+                pictures.append(read)
+        except InterplayError as error:
+            print(error)
     for task in options.tasks:  # one network in memory at a time, both with the same weights
         recogniser = network(task, data.vocabulary, options)
         print(f"{task}: {sum(p.numel() for p in recogniser.parameters()) / 1e6:.0f} million weights, {peak():.2f} GiB")

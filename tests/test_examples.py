@@ -93,7 +93,8 @@ def test_full_size_scene_graphs(folder: Path, capsys: pytest.CaptureFixture[str]
         Image.fromarray(draws.integers(0, 255, (60, 100, 3), np.uint8)).save(folder / f"{name}.png")
     things = [{"class": kind, "box": [x, 10, x + 30, 50]} for kind, x in (("person", 5), ("cup", 40), ("cup", 60))]
     rows = [{"subject": 0, "predicate": "holding", "object": 1}]
-    pictures = [{"file": f"{name}.png", "part": "test", "entities": things, "relations": rows} for name in ("a", "b")]
+    entry = {"part": "test", "width": 100, "height": 60, "entities": things, "relations": rows}
+    pictures = [{"file": f"{name}.png", **entry} for name in ("a", "b")]
     (folder / "scenes.json").write_text(json.dumps({"pictures": pictures}))
     (folder / "b.png").write_bytes((folder / "b.png").read_bytes()[:2000])
     sizes = {"backbone": "small", "channels": 16, "width": 16, "short": 96, "detections": 5}

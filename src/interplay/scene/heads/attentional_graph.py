@@ -59,9 +59,10 @@ class Neighbours(NamedTuple):
 
 def everybody(entities: int, device: torch.device) -> Int[Tensor, "edge 2"]:
     """(hearer, speaker) of one image: all that differ."""
-    number = torch.arange(entities * max(entities - 1, 0), device=device)
-    hearer, other = number // max(entities - 1, 1), number % max(entities - 1, 1)
-    return torch.stack([hearer, other + (other >= hearer)], dim=1)
+    hearer = torch.arange(entities, device=device)[:, None]
+    speaker = torch.arange(max(entities - 1, 0), device=device)[None]
+    speaker = torch.where(speaker >= hearer, speaker + 1, speaker)
+    return torch.stack([hearer.expand_as(speaker).reshape(-1), speaker.reshape(-1)], dim=1)
 
 
 class Attention(nn.Module):

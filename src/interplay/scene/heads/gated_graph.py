@@ -78,8 +78,8 @@ class ObjectRouting(nn.Module):
         output: Q, width of a node's output.
         steps: T.
         tied_reset: see :class:`GatedUpdate`.
-        classwise: logit c from node c alone, ``w_c · out_{i,c} + b_c``. The joint product has O²·Q weights (11.7 million
-            for the 151 classes of Visual Genome, 185 million for the 602 of Open Images).
+        classwise: logit c from node c alone, ``w_c · out_{i,c} + b_c``. The joint product has O²·Q weights (11.7
+            million for the 151 classes of Visual Genome, 185 million for the 602 of Open Images).
 
     Shapes: x (N, D), knowledge (O, O) → (N, O).
     """
