@@ -64,7 +64,7 @@ def show(recogniser: SceneRecogniser, task: str, picture: SceneImage, folder: Pa
     found = recogniser.predict(picture)
     seconds, pixels = time.perf_counter() - start, picture.pixels()
     width, height = recogniser.preparation(picture).size
-    objects = len(found.meta["entities"])
+    objects = len(found.details["entities"])
     file = save(draw(pixels, found), folder / f"{Path(picture.id).stem}_{task}")[0]
     print(
         f"{task} {picture.id}: {pixels.shape[1]} × {pixels.shape[0]} → {width} × {height}, {objects} objects, ", end=""

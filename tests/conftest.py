@@ -9,7 +9,7 @@ import pytest
 from jaxtyping import install_import_hook
 
 # Before anything of the package is imported: every annotated function of these rooms is checked by beartype.
-SCENE = ("encodings", "features", "frequency", "geometry", "heads", "model", "ranking", "refinement")
+SCENE = ("encodings", "features", "frequency", "geometry", "model", "ranking", "refinement")
 SCENE += ("regions", "resampling", "sampling", "superpixel", "task")
 install_import_hook(
     ["interplay.graph", "interplay.skeleton", *(f"interplay.scene.{name}" for name in SCENE)], "beartype.beartype"

@@ -14,7 +14,7 @@ import interplay
 from interplay.evaluation.scores import Scores
 
 EXAMPLES = ROOT / "examples"
-MAKERS = ("full_size_scene_graphs.py", "make_readme_picture.py", "sbu_folds.py")
+MAKERS = ("full_size_scene_graphs.py", "vrd_heads.py", "make_readme_picture.py", "sbu_folds.py")
 """They take minutes to hours; their results are looked at, and stand in the README and in docs/results.md."""
 
 

@@ -100,7 +100,7 @@ def test_the_other_protocols(
         (["--protocol", "vg", "--at", "0"], "ks: found"),
         (["--protocol", "vg", "--fuse"], "expected no --data, no --fuse"),
         (["--protocol", "vg", "--resamples", "1"], "at least 2"),
-        (["--protocol", "vg", "more.npz"], "expected --predictions with one file"),
+        (["--protocol", "vg", "more.npz"], "unknown model"),
     ],
 )
 def test_one_line_for_what_does_not_fit(

@@ -20,6 +20,8 @@ MAX_ELEMENT = 1 << 22
 """Characters of one element of a list that is read piece by piece."""
 _CHUNK = 1 << 20
 _SPACE = " \t\r\n"
+ENDS = (*_SPACE, ",", "]")
+"""What may follow an element."""
 
 
 def read_json(path: str | Path, expected: str, limit: int = MAX_BYTES) -> Any:
@@ -58,7 +60,9 @@ def read_elements(path: str | Path, expected: str) -> Iterator[Any]:
                     at += 1
                 if at == len(text) or (separated and opened and text[at] != "]"):
                     value = _try(scan, text, at) if at < len(text) else None
-                    if value is not None and (finished or value[1] < len(text)):
+                    # "0" may go on as "0.5": a value has ended where a blank, a comma or the bracket follows it.
+                    ended = value is not None and text[value[1] : value[1] + 1] in ENDS
+                    if value is not None and (finished or ended):
                         yield value[0]
                         at, count, separated = value[1], count + 1, False
                         continue
