@@ -101,8 +101,8 @@ def test_full_size_scene_graphs(folder: Path, capsys: pytest.CaptureFixture[str]
     small = [word for key, value in sizes.items() for word in (f"--{key}", str(value))]
     run_example(EXAMPLES / "full_size_scene_graphs.py", [".", "--dataset", "plain_scenes", "--sil", *small])
     printed = capsys.readouterr().out
-    assert "sgcls a.png: 100 × 60 → 160 × 96, 3 objects" in printed
-    assert all(f"{task} b.png: " in printed for task in ("sgcls", "sggen"))  # what is broken is named
+    assert "sgcls a: 100 × 60 → 160 × 96, 3 objects" in printed
+    assert all(f"{task} b: " in printed for task in ("sgcls", "sggen"))  # what is broken is named
     assert sorted(file.name for file in (folder / "drawn").glob("*.png")) == ["a_sgcls.png", "a_sggen.png"]
 
 
