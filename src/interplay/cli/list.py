@@ -81,13 +81,20 @@ def models() -> list[Row]:
             {
                 "model": folder.name,
                 "classes": len(config["classes"]),
-                "layout": config["layout"]["name"],
-                "streams": " + ".join(",".join(network["streams"]) for network in config["networks"]),
+                "input": _input(config),
                 "data": (config.get("data") or {}).get("name", ""),
                 "MB": round(size / 1e6, 1),
             }
         )
     return rows
+
+
+def _input(config: Mapping[str, Any]) -> str:
+    """What a model takes: a joint layout and streams, or pictures for a task."""
+    if "layout" in config:
+        streams = " + ".join(",".join(network["streams"]) for network in config["networks"])
+        return f"{config['layout']['name']}: {streams}"
+    return f"pictures: {config['model']['task']}" if "model" in config else "pictures"
 
 
 def datasets() -> list[Row]:
