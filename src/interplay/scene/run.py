@@ -97,7 +97,7 @@ def run_resolved(
     )
     monitor = training.monitor or f"{data.evaluation_parts[0]}_{first_recall(evaluator())}"
     training = replace(training, gradient_clip=training.gradient_clip or sections.optimiser.gradient_clip)
-    with quiet_lightning(), clear_write_errors(folder.path):
+    with quiet_lightning(partly_frozen=pixels), clear_write_errors(folder.path):
         trainer, record = build_trainer(training, StepSchedule(sections.optimiser, monitor), folder, monitor, quiet)
         line(f"{dataset.name}: {expectation(data, model, training)}")
         if not fit(trainer, task, data, folder, line, resume):

@@ -117,9 +117,14 @@ def build_trainer(
 
 
 @contextmanager
-def quiet_lightning() -> Iterator[None]:
+def quiet_lightning(partly_frozen: bool = False) -> Iterator[None]:
     """Without Lightning's announcements (devices found, tips), which a run folder already records, and without the
-    traceback that TensorBoard's writing thread prints on a full disk before it raises the error here, too."""
+    traceback that TensorBoard's writing thread prints on a full disk before it raises the error here, too.
+
+    Args:
+        partly_frozen: parts of the model are in evaluation mode on purpose (a frozen detector); otherwise Lightning's
+            warning about such parts stands.
+    """
     hook = threading.excepthook
 
     def thread_failed(arguments: threading.ExceptHookArgs) -> None:
@@ -135,7 +140,8 @@ def quiet_lightning() -> Iterator[None]:
         with warnings.catch_warnings():
             # A CPU run beside an idle GPU was asked for; and what Lightning calls in PyTorch is its own affair.
             warnings.filterwarnings("ignore", message="GPU available but not used")
-            warnings.filterwarnings("ignore", message=r"Found \d+ module\(s\) in eval mode")  # a frozen detector
+            if partly_frozen:
+                warnings.filterwarnings("ignore", message=r"Found \d+ module\(s\) in eval mode")
             warnings.filterwarnings("ignore", message=".*LeafSpec.*deprecated", category=FutureWarning)
             yield
     finally:

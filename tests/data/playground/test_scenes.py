@@ -151,8 +151,10 @@ def test_the_real_readers_read_what_is_written(tmp_path: Path, layout: str) -> N
     read: SceneDataset = VisualGenome(tmp_path) if layout == "vg" else OpenImages(tmp_path)
     assert read.vocabulary == dataset.vocabulary
     if layout == "vg":
-        assert read.zero_shot is not None
-        assert np.array_equal(read.zero_shot, dataset.zero_shot)  # type: ignore[arg-type]
+        found, given = read.zero_shot, dataset.zero_shot
+        assert found is not None
+        assert given is not None
+        assert np.array_equal(found, given)
     index_of = {name: index for index, name in enumerate(read.ids)}
     for part, chosen in dataset.parts().items():
         assert {dataset.ids[int(k)] for k in chosen} == {read.ids[int(k)] for k in read.parts()[part]}

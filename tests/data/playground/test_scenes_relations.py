@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,11 +12,11 @@ from interplay.data.playground.scene_layout import PART_PAIRS, Scene, Thing, vis
 from interplay.data.playground.scene_relations import CHANCES, CLASSES, PREDICATES, annotate, true_relations
 
 
-def thing(kind: str, x: float, z: float, y: float = 0.0, **more: object) -> Thing:
+def thing(kind: str, x: float, z: float, y: float = 0.0, **more: Any) -> Thing:
     """A thing at a place, its box as if 50 pixels were a metre."""
     size = KINDS[kind].size if kind in KINDS else (0.5, 1.7, 0.3)
     box = (96 + 50 * (x - size[0] / 2), 130 - 50 * (y + size[1]), 96 + 50 * (x + size[0] / 2), 130 - 50 * y)
-    return Thing(kind, box, 4.0 - z, x, y, z, size, **more)  # type: ignore[arg-type]
+    return Thing(kind, box, 4.0 - z, x, y, z, size, **more)
 
 
 def facts(*things: Thing) -> set[tuple[str, str, str]]:

@@ -8,6 +8,9 @@ from tests.evaluation.scene_graph.generated import PREDICATES, ZERO_SHOT, image
 from tests.evaluation.scene_graph.oracle import PlainOpenImages, PlainVisualGenome, PlainVisualRelationships
 
 from interplay.evaluation.scene_graph import OpenImagesEvaluator, VisualGenomeEvaluator, VisualRelationshipEvaluator
+from interplay.evaluation.scene_graph.suppression import RelationNMS
+from interplay.evaluation.scene_graph.visual_genome import Task
+from interplay.evaluation.scene_graph.visual_relationships import Detection
 
 KS = (1, 3, 7, 20)
 COUNT = 1000
@@ -31,9 +34,9 @@ def compared(found: dict[str, float], expected: dict[str, float]) -> None:
         ("sgcls", "corrected"),
     ],
 )
-def test_visual_genome(task: str, relation_nms: str) -> None:
+def test_visual_genome(task: Task, relation_nms: RelationNMS) -> None:
     draw = np.random.default_rng(1)
-    fast = VisualGenomeEvaluator(PREDICATES, task, KS, ZERO_SHOT, relation_nms=relation_nms)  # type: ignore[arg-type]
+    fast = VisualGenomeEvaluator(PREDICATES, task, KS, ZERO_SHOT, relation_nms=relation_nms)
     plain = PlainVisualGenome(PREDICATES, task, KS, ZERO_SHOT, relation_nms)
     for _ in range(COUNT):
         given = image(draw, task)
@@ -60,9 +63,9 @@ def test_open_images() -> None:
 @pytest.mark.parametrize(
     ("task", "tasks"), [("predcls", ("predicate",)), ("sgcls", ("predicate",)), ("sggen", ("phrase", "relationship"))]
 )
-def test_visual_relationships(task: str, tasks: tuple[str, ...]) -> None:
+def test_visual_relationships(task: str, tasks: tuple[Detection, ...]) -> None:
     draw = np.random.default_rng(3)
-    fast = VisualRelationshipEvaluator(PREDICATES, tasks, (2, 10), (1, 3, 70), ZERO_SHOT)  # type: ignore[arg-type]
+    fast = VisualRelationshipEvaluator(PREDICATES, tasks, (2, 10), (1, 3, 70), ZERO_SHOT)
     plain = PlainVisualRelationships(tasks, (2, 10), (1, 3, 70), ZERO_SHOT)
     for _ in range(COUNT):
         given = image(draw, task)

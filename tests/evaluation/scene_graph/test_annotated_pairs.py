@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -57,7 +58,8 @@ def test_a_model_that_names_no_pair() -> None:
 def test_rows_come_back_from_a_file(tmp_path: Path) -> None:
     evaluator = VisualGenomeEvaluator(4, "predcls", (1, 2))
     evaluator.update(truth([(0, 1, 1), (1, 0, 3)]), answer([(1, 0), (0, 1)], [[0, 0.2, 0.6, 0.2], [0, 0.6, 0.3, 0.1]]))
-    np.savez(tmp_path / "rows.npz", other=np.zeros(3), **evaluator.rows().arrays())  # type: ignore[arg-type]
+    arrays: dict[str, Any] = {"other": np.zeros(3), **evaluator.rows().arrays()}
+    np.savez(tmp_path / "rows.npz", **arrays)
     with np.load(tmp_path / "rows.npz") as archive:
         rows = Rows.of(archive)
     again, figures = evaluator.figures(None, rows), evaluator.figures()

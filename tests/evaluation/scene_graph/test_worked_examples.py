@@ -16,6 +16,7 @@ from interplay.evaluation.scene_graph import (
 )
 from interplay.evaluation.scene_graph.overlaps import iou_matrix, union_boxes
 from interplay.evaluation.scene_graph.precision import average_precision
+from interplay.evaluation.scene_graph.visual_genome import Task
 
 ON, NEAR, OF = 1, 2, 3
 BOXES = np.array([[0, 0, 9, 9], [20, 0, 29, 9], [40, 0, 49, 9]], np.float32)
@@ -53,8 +54,8 @@ def test_average_precision_of_a_sample_drawn_twice_is_that_of_its_copies() -> No
 
 
 @pytest.mark.parametrize("task", ["predcls", "sgcls", "sggen"])
-def test_recall_with_an_exact_repeat(task: str) -> None:
-    evaluator = VisualGenomeEvaluator(4, task, ks=(1, 20), zero_shot=[[3, 2, OF], [1, 2, 9]])  # type: ignore[arg-type]
+def test_recall_with_an_exact_repeat(task: Task) -> None:
+    evaluator = VisualGenomeEvaluator(4, task, ks=(1, 20), zero_shot=[[3, 2, OF], [1, 2, 9]])
     evaluator.update(TRUTH, said((0, 1, ON), (2, 1, OF), (1, 0, ON), second=0.3))
     found = evaluator.result()
     assert (found.metrics["R@1"], found.metrics["R@20"]) == (2 / 4, 3 / 4)
