@@ -126,7 +126,7 @@ class VideoDataset(Protocol):
 def checked_indices(indices: Sequence[int], frame_count: int) -> IntArray:
     """The indices as an array; ValueError for one outside the video."""
     wanted = np.asarray(indices, dtype=np.int64).reshape(-1)
-    if len(wanted) and not (0 <= int(wanted.min()) and int(wanted.max()) < frame_count):
+    if len(wanted) and not (int(wanted.min()) >= 0 and int(wanted.max()) < frame_count):
         outside = int(wanted[(wanted < 0) | (wanted >= frame_count)][0])
         raise ValueError(f"indices: found frame {outside}, expected 0 to {frame_count - 1}")
     return wanted
