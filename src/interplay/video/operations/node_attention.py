@@ -1,0 +1,65 @@
+"""Node attention, NA (paper Eq. 9)."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from interplay.video.affinity import linear
+from interplay.video.settings import VideoSettings
+from interplay.video.state import NodeLayout, NodeState
+
+
+class NodeAttention(nn.Module):
+    """``z_i = w_i · x_i``, ``w_i = σ(Wⁿ[a_i; Δs_i] + b)``.
+
+    With ``na="top"``, a_i are the similarities to the M most similar other nodes in descending order and Δs_i the M
+    differences s_i − s_j in position (x, y, t). With ``na="all"``, a_i are the similarities to all nodes in order, the
+    node itself included, and the node's own nine position numbers stand in the place of differences.
+
+    Source: Eq. 9; agos.md §4.5, A11, A12. *Where we differ*: M is not given anywhere; 16, as something that stays has
+    one counterpart in each of 15 other frames. The release has no M at all ("all").
+
+    Shapes: nodes (B, N, C), positions (B, N, 3 or 9) → (B, N, C).
+
+    Raises:
+        ValueError: M is not smaller than N.
+    """
+
+    def __init__(self, settings: VideoSettings, layout: NodeLayout) -> None:
+        super().__init__()
+        self.neighbours = settings.na_neighbours if settings.na == "top" else None
+        self.cosine = settings.na_similarity == "cosine"
+        if self.neighbours is None:
+            inputs = layout.nodes + settings.coordinates
+        else:
+            if self.neighbours >= layout.nodes:
+                raise ValueError(
+                    f"na_neighbours: found {self.neighbours}, expected fewer than the {layout.nodes} nodes of a clip"
+                )
+            inputs = self.neighbours * (1 + settings.coordinates)
+        self.weight = linear(inputs, 1)
+
+    def evidence(self, state: NodeState) -> Float[Tensor, "batch node evidence"]:
+        """[a_i; Δs_i]."""
+        similarity = state.cosine if self.cosine else state.inner_product
+        if self.neighbours is None:
+            return torch.cat((similarity, state.positions.to(similarity.dtype)), dim=-1)
+        batch, nodes, _ = similarity.shape
+        others = similarity.detach().clone()
+        others.diagonal(dim1=1, dim2=2).fill_(-torch.inf)
+        index = others.sort(dim=-1, descending=True, stable=True).indices[..., : self.neighbours]
+        found = similarity.gather(2, index)
+        s = state.positions.to(similarity.dtype)
+        theirs = s.gather(1, index.flatten(1)[..., None].expand(-1, -1, s.shape[-1]))
+        differences = s[:, :, None] - theirs.view(batch, nodes, self.neighbours, -1)
+        return torch.cat((found, differences.flatten(2)), dim=-1)
+
+    def attention(self, state: NodeState) -> Float[Tensor, "batch node"]:
+        """w, each in (0, 1)."""
+        made: Tensor = self.weight(self.evidence(state))
+        return made.squeeze(-1).sigmoid()
+
+    def forward(self, state: NodeState) -> Float[Tensor, "batch node width"]:
+        return self.attention(state)[..., None] * state.nodes

@@ -1,0 +1,96 @@
+"""Temporal convolution over the nearest nodes of all frames, TC (paper Eqs. 4 and 5)."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+from torch.nn import functional
+
+from interplay.video.affinity import Affinity, NormalisedActivation
+from interplay.video.settings import VideoSettings
+from interplay.video.state import NodeLayout, NodeState, full_precision_product, nearest
+
+
+class TemporalConvolution(nn.Module):
+    """``X_i = [x_{n(i,0)}, …, x_{n(i,T'−1)}]``, ``z_i = mean_u δ((W ∗ X_i)[u])``.
+
+    ``n(i, u)`` is the node of frame u most similar to i, and i itself in its own frame. The kernel spans 7 frames and
+    is depth-wise; without padding it has T' − 6 outputs, each normalised and activated before the mean. Gradients flow
+    through the gathered features, not through the choice of nodes.
+
+    Options: ``tc_convolution="dense"``; ``tc_padding="zero"`` (T' outputs); ``tc_out="own_frame"`` (padded, the output
+    at the node's own frame); ``tc_nearest="inner_product"``; ``tc_u`` (the release's matrix in the product, always the
+    identity there: cosine without forcing the own frame).
+
+    Source: Eqs. 4, 5; agos.md §4.3, A7 to A9. *Where we differ*: the paper says neither how the kernel is grouped nor
+    what becomes of its outputs; the default is the release's.
+
+    Shapes: nodes (B, T'·R, C) → (B, T'·R, C); T' ≥ 7 unless padded.
+
+    Raises:
+        ValueError: fewer frames than the kernel spans.
+    """
+
+    def __init__(self, settings: VideoSettings, layout: NodeLayout) -> None:
+        super().__init__()
+        width, kernel = settings.width, settings.tc_kernel
+        self.own_frame = settings.tc_out == "own_frame"
+        self.padding = kernel // 2 if self.own_frame or settings.tc_padding == "zero" else 0
+        if layout.steps + 2 * self.padding < kernel:
+            raise ValueError(
+                f"temporal_convolution: found {layout.steps} frames of features, expected at least the {kernel} of "
+                "the kernel (more frames, a smaller tc_kernel, or tc_padding 'zero')"
+            )
+        self.nearest_by = settings.tc_nearest
+        self.affinity = Affinity(settings).requires_grad_(False) if settings.tc_u else None
+        self.depthwise = settings.tc_convolution == "depthwise"
+        self.weight = nn.Parameter(torch.empty(width, 1 if self.depthwise else width, kernel))
+        nn.init.kaiming_normal_(self.weight)
+        self.bias = nn.Parameter(torch.zeros(width)) if settings.bias else None
+        self.activation = NormalisedActivation(settings)
+
+    def nearest(self, state: NodeState) -> Int64[Tensor, "batch node step"]:
+        """n(i, u)."""
+        with torch.no_grad():
+            if self.affinity is not None:
+                x = state.nodes_unit if self.affinity.similarity == "cosine" else state.nodes
+                return nearest(full_precision_product(self.affinity.project(x), x), state.boxes, own=False)
+            if self.nearest_by == "cosine":
+                return state.nearest_by_cosine
+            return nearest(state.inner_product, state.boxes, own=True)
+
+    def sequences(self, state: NodeState) -> Float[Tensor, "batch node step width"]:
+        """X_i of every node."""
+        index = self.nearest(state)
+        batch, nodes, steps = index.shape
+        offset = nodes * torch.arange(batch, device=index.device)[:, None, None]
+        rows = state.nodes.flatten(0, 1).index_select(0, (index + offset).flatten())
+        return rows.view(batch, nodes, steps, -1)
+
+    def convolve(self, x: Float[Tensor, "batch node step width"]) -> Float[Tensor, "batch node short width"]:
+        """W ∗ X_i, time before features so that the norm finds features together."""
+        if self.padding:
+            x = functional.pad(x, (0, 0, self.padding, self.padding))
+        if not self.depthwise:
+            taps = x.unfold(2, self.weight.shape[2], 1).flatten(3)  # batch node short width·tap
+            return functional.linear(taps, self.weight.flatten(1), self.bias)
+        taps = self.weight.shape[2]
+        short = x.shape[2] - taps + 1
+        weight = self.weight[:, 0].T.to(x.dtype)  # tap width
+        made = x[:, :, :short] * weight[0]
+        if self.bias is not None:
+            made = made + self.bias.to(x.dtype)
+        for tap in range(1, taps):
+            made = torch.addcmul(made, x[:, :, tap : tap + short], weight[tap])
+        return made
+
+    def forward(self, state: NodeState) -> Float[Tensor, "batch node width"]:
+        x = self.sequences(state)
+        made = self.convolve(x)
+        if self.own_frame:
+            batch, nodes, _, width = made.shape
+            own = torch.arange(nodes, device=made.device) // state.boxes
+            made = made.gather(2, own[None, :, None, None].expand(batch, nodes, 1, width))
+        activated: Tensor = self.activation(made)
+        return activated.mean(dim=2)
