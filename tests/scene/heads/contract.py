@@ -68,6 +68,21 @@ def check_gradients(head: RelationHead, task: Task) -> None:
     assert [name for name, parameter in trained.items() if not parameter.grad.any()] == []
 
 
+def check_mixed_precision(head: RelationHead, task: Task) -> None:
+    """Trains and answers under bfloat16 autocast, near enough to single precision."""
+    batch = Batch((5, 3), task)
+    whole = evaluated(head, batch)
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = evaluated(head, batch)
+        trained = head.train()(*Batch((5, 0, 3), task, train=True).inputs)
+    spread = whole.relation_logits.std()
+    assert (rounded.relation_logits.float() - whole.relation_logits).abs().mean() < 0.1 * spread
+    (trained.relation_logits.float().sum() + sum(loss.float() for loss in trained.losses.values())).backward()
+    gradients = [parameter.grad for parameter in head.parameters() if parameter.grad is not None]
+    assert gradients
+    assert all(gradient.isfinite().all() for gradient in gradients)
+
+
 def check_deterministic_and_saved(make: Make, task: Task) -> None:
     """Twice the same in evaluation; a second head with the same state answers the same; the three tasks share it."""
     head, batch = make(task), Batch((4, 3), task)

@@ -43,6 +43,7 @@ def test_contract(task: Task) -> None:
     contract.check_image_alone_is_image_in_batch(bgnn(task), task)
     contract.check_chunks(bgnn(task), task)
     contract.check_gradients(bgnn(task), task)
+    contract.check_mixed_precision(bgnn(task), task)
     contract.check_deterministic_and_saved(bgnn, task)
 
 

@@ -31,6 +31,7 @@ def test_contract(task: Task) -> None:
     contract.check_image_alone_is_image_in_batch(gps(task), task)
     contract.check_chunks(gps(task), task)
     contract.check_gradients(gps(task), task)
+    contract.check_mixed_precision(gps(task), task)
     contract.check_deterministic_and_saved(gps, task)
 
 

@@ -37,6 +37,7 @@ def test_contract(task: Task) -> None:
     contract.check_image_alone_is_image_in_batch(graph_rcnn(task), task)
     contract.check_chunks(graph_rcnn(task), task)
     contract.check_gradients(graph_rcnn(task), task)
+    contract.check_mixed_precision(graph_rcnn(task), task)
     contract.check_deterministic_and_saved(graph_rcnn, task)
 
 

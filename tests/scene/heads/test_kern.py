@@ -27,6 +27,7 @@ def test_contract(task: Task) -> None:
     contract.check_image_alone_is_image_in_batch(kern(task), task)
     contract.check_chunks(kern(task, pair_chunk=5), task)
     contract.check_gradients(kern(task), task)
+    contract.check_mixed_precision(kern(task), task)
     contract.check_deterministic_and_saved(kern, task)
 
 

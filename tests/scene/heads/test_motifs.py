@@ -28,6 +28,7 @@ def test_contract(task: Task) -> None:
     contract.check_image_alone_is_image_in_batch(motifs(task), task)
     contract.check_chunks(motifs(task), task)
     contract.check_gradients(motifs(task), task)
+    contract.check_mixed_precision(motifs(task), task)
     contract.check_deterministic_and_saved(motifs, task)
     contract.check_many_objects(motifs(task), task)
 

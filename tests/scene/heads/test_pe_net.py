@@ -26,6 +26,7 @@ def test_contract(task: Task) -> None:
     contract.check_image_alone_is_image_in_batch(pe_net(task), task)
     contract.check_chunks(pe_net(task), task)
     contract.check_gradients(pe_net(task), task)
+    contract.check_mixed_precision(pe_net(task), task)
     contract.check_deterministic_and_saved(pe_net, task)
     contract.check_many_objects(pe_net(task), task)
 

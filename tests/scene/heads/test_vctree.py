@@ -29,6 +29,7 @@ def test_contract(task: Task) -> None:
     contract.check_image_alone_is_image_in_batch(vctree(task), task)
     contract.check_chunks(vctree(task), task)
     contract.check_gradients(vctree(task), task)
+    contract.check_mixed_precision(vctree(task), task)
     contract.check_deterministic_and_saved(vctree, task)
     contract.check_many_objects(vctree(task), task)
 

@@ -96,7 +96,7 @@ class Attention(nn.Module):
         weight = (score - largest[to]).exp()
         total = weight.new_zeros(target.shape[0], self.heads).index_add(0, to, weight)
         value = self.value(speakers)[of].view(per_head) * (weight / total[to])[:, :, None]
-        heard = torch.zeros_like(target).index_add(0, to, value.flatten(1))
+        heard = value.new_zeros(target.shape).index_add(0, to, value.flatten(1))
         silent = total[:, :1] == 0
         message: Tensor = self.output(heard)
         return message.masked_fill(silent, 0)
@@ -129,7 +129,7 @@ class Mean(nn.Module):
     ) -> Float[Tensor, "to width"]:
         to, of = edges.unbind(dim=1)
         speakers = torch.relu(self.collect(source))
-        total = torch.zeros_like(target).index_add(0, to, speakers[of])
+        total = speakers.new_zeros(target.shape).index_add(0, to, speakers[of])
         return total / (torch.bincount(to, minlength=len(target))[:, None] + 1e-7)
 
 

@@ -133,7 +133,8 @@ class MessagePassing(nn.Module):
         speaks = edges.selected[row].to(source.dtype)[:, None]
         spoken = speaks * edges.confidence[row] * gate(entity[target], source) * source
         amount = speaks.new_zeros(entity.shape[0], 1).index_add(0, target, speaks).clamp_min(1)
-        return torch.zeros_like(entity).index_add(0, target, spoken) / amount
+        total: Tensor = spoken.new_zeros(entity.shape).index_add(0, target, spoken)
+        return total / amount
 
     def gates_to_predicate(
         self, entity: Float[Tensor, "entity hidden"], predicate: Float[Tensor, "pair hidden"], pairs: Pairs

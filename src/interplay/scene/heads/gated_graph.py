@@ -9,6 +9,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+from interplay.scene.heads.precision import in_single_precision
+
 Gates = tuple[Tensor, Tensor, Tensor]
 """Projected messages to the update gate, the reset gate and the candidate, biases included."""
 
@@ -216,6 +218,7 @@ class RelationRouting(nn.Module):
         self.output = nn.Linear(2 * hidden, output)
         self.classify = nn.Linear((predicates + 2) * output, predicates)
 
+    @in_single_precision
     def states(
         self, ends: Float[Tensor, "pair 2 hidden"], start: Float[Tensor, "pair hidden"], nodes: Nodes
     ) -> tuple[Float[Tensor, "pair 2 hidden"], Float[Tensor, "node hidden"]]:
@@ -224,7 +227,7 @@ class RelationRouting(nn.Module):
         biases = [layer.bias for layer in self.update.message_layers]
         for _ in range(self.steps):
             weighted = nodes.weight * nodes.amount * between
-            to_ends = self.update.repeated_gates(torch.zeros_like(start).index_add(0, nodes.pair, weighted))
+            to_ends = self.update.repeated_gates(weighted.new_zeros(start.shape).index_add(0, nodes.pair, weighted))
             to_nodes = self.update.repeated_gates(ends.sum(dim=1))
             e = [(gate + bias)[:, None] for gate, bias in zip(to_ends, biases, strict=True)]
             n = [

@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from interplay.data.scenes import Vocabulary
+from interplay.scene.heads.precision import in_single_precision
 from interplay.scene.heads.sequences import PackedOrder
 from interplay.scene.heads.tree_lstm import variational_mask
 from interplay.scene.refinement import best_labels
@@ -53,6 +54,7 @@ class HighwayDecoder(nn.Module):
         nn.init.zeros_(self.state.bias)
         self.width, self.hidden, self.dropout = width, hidden, dropout
 
+    @in_single_precision
     def forward(
         self,
         inputs: Float[Tensor, "entity width"],

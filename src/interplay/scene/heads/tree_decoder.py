@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from interplay.data.scenes import Vocabulary
+from interplay.scene.heads.precision import in_single_precision
 from interplay.scene.heads.tree_lstm import ParentToChildren, variational_mask
 from interplay.scene.heads.trees import Levels
 from interplay.scene.refinement import best_labels
@@ -44,6 +45,7 @@ class TreeDecoder(nn.Module):
         self.output = nn.Linear(hidden, len(vocabulary.classes))
         self.width, self.dropout = width, dropout
 
+    @in_single_precision
     def forward(
         self, inputs: Float[Tensor, "entity width"], levels: Levels, images: int
     ) -> tuple[Float[Tensor, "entity class"], Int[Tensor, " entity"]]:

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from interplay.scene.heads.precision import in_single_precision
 from interplay.scene.heads.trees import Levels
 
 
@@ -40,6 +41,7 @@ class ChildrenToParent(nn.Module):
             self.left.bias[2 * hidden : 4 * hidden] = 0.5
             self.right.bias[2 * hidden : 4 * hidden] = 0.5
 
+    @in_single_precision
     def forward(
         self, x: Float[Tensor, "entity width"], levels: Levels, mask: Float[Tensor, "image hidden"] | None = None
     ) -> Float[Tensor, "entity hidden"]:
@@ -96,6 +98,7 @@ class ParentToChildren(nn.Module):
         with torch.no_grad():
             self.parent.bias[2 * hidden : 3 * hidden] = 1.0
 
+    @in_single_precision
     def forward(
         self, x: Float[Tensor, "entity width"], levels: Levels, mask: Float[Tensor, "image hidden"] | None = None
     ) -> Float[Tensor, "entity hidden"]:
