@@ -11,8 +11,16 @@ from jaxtyping import install_import_hook
 # Before anything of the package is imported: every annotated function of these rooms is checked by beartype.
 SCENE = ("encodings", "features", "frequency", "geometry", "model", "ranking", "refinement")
 SCENE += ("regions", "resampling", "sampling", "superpixel", "task")
+VIDEO = ("affinity", "backbone", "cell", "inflation", "network", "operations", "regions", "state")
+VIDEO += ("structure", "structure_weights", "substructures")
 install_import_hook(
-    ["interplay.graph", "interplay.skeleton", *(f"interplay.scene.{name}" for name in SCENE)], "beartype.beartype"
+    [
+        "interplay.graph",
+        "interplay.skeleton",
+        *(f"interplay.scene.{name}" for name in SCENE),
+        *(f"interplay.video.{name}" for name in VIDEO),
+    ],
+    "beartype.beartype",
 )
 
 

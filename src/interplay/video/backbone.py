@@ -23,7 +23,7 @@ class ConvolutionNorm(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, kernel: Triple, stride: Triple = (1, 1, 1)) -> None:
         super().__init__()
-        padding = tuple(size // 2 for size in kernel)
+        padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
         self.convolution = nn.Conv3d(inputs, outputs, kernel, stride, padding, bias=False)
         nn.init.kaiming_normal_(self.convolution.weight, mode="fan_out", nonlinearity="relu")
         self.norm = nn.BatchNorm3d(outputs)
@@ -164,4 +164,5 @@ class InflatedResNet50(nn.Module):
                 x = checkpoint(block, x, use_reentrant=False)
             else:
                 x = block(x)
-        return x if len(self.stages) > 1 else self.pool_time(x)
+        made: Tensor = x if len(self.stages) > 1 else self.pool_time(x)
+        return made

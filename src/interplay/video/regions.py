@@ -34,7 +34,7 @@ def axis_weights(
         # a hat function of width 1 around each cell is what bilinear interpolation takes of it
         hats = (1 - (at[..., None] - torch.arange(cells, device=low.device)).abs()).clamp_min(0)
         hats = hats * used[..., None]
-        return hats.unflatten(-2, (BINS, SAMPLES)).mean(dim=-2)
+        return hats.reshape(*low.shape, BINS, SAMPLES, cells).mean(dim=-2)
     inside = torch.arange(BINS, device=low.device, dtype=low.dtype) / (BINS - 1)
     at = low[..., None] + (high - low + 1).clamp_min(0)[..., None] * inside
     used = (at >= 0) & (at < cells)

@@ -73,8 +73,8 @@ class TemporalConvolution(nn.Module):
         if self.padding:
             x = functional.pad(x, (0, 0, self.padding, self.padding))
         if not self.depthwise:
-            taps = x.unfold(2, self.weight.shape[2], 1).flatten(3)  # batch node short width·tap
-            return functional.linear(taps, self.weight.flatten(1), self.bias)
+            windows = x.unfold(2, self.weight.shape[2], 1).flatten(3)  # batch node short width·tap
+            return functional.linear(windows, self.weight.flatten(1), self.bias)
         taps = self.weight.shape[2]
         short = x.shape[2] - taps + 1
         weight = self.weight[:, 0].T.to(x.dtype)  # tap width
