@@ -14,29 +14,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from interplay.skeleton.datamodule import Batch, SkeletonData
 from interplay.training.optimisation import build_optimiser
 from interplay.training.settings import OptimiserSettings
-
-
-class _Tally:
-    """Loss and hits of a part over an epoch; sums, so that processes can add theirs."""
-
-    def __init__(self, classes: int, device: torch.device) -> None:
-        self.loss = torch.zeros(2, dtype=torch.float64, device=device)
-        self.hits = torch.zeros(2, classes, dtype=torch.float64, device=device)
-
-    def add(self, logits: Tensor, labels: Tensor, losses: Tensor) -> None:
-        self.loss += torch.stack([losses.detach().sum(), losses.new_tensor(float(len(losses)))]).double()
-        correct = (logits.argmax(dim=1) == labels).double()
-        self.hits[0].index_add_(0, labels, correct)
-        self.hits[1].index_add_(0, labels, torch.ones_like(correct))
-
-    def metrics(self, strategy: Any) -> dict[str, Tensor]:
-        loss, hits = strategy.reduce(self.loss, reduce_op="sum"), strategy.reduce(self.hits, reduce_op="sum")
-        found = hits[1] > 0
-        return {
-            "loss": loss[0] / loss[1],
-            "top1": hits[0].sum() / hits[1].sum(),
-            "mean_class": (hits[0][found] / hits[1][found]).mean(),
-        }
+from interplay.training.tally import Tally
 
 
 class SkeletonTask(pl.LightningModule):
@@ -63,7 +41,7 @@ class SkeletonTask(pl.LightningModule):
         if settings.average > 0:
             rule = get_ema_multi_avg_fn(settings.average)  # type: ignore[no-untyped-call]
             self.average = AveragedModel(network, multi_avg_fn=rule, use_buffers=True)
-        self._tallies: dict[str, _Tally] = {}
+        self._tallies: dict[str, Tally] = {}
 
     @property
     def trained(self) -> nn.Module:
@@ -82,9 +60,9 @@ class SkeletonTask(pl.LightningModule):
         assert isinstance(data, SkeletonData)
         return data.ids(batch.rows)
 
-    def _tally(self, part: str) -> _Tally:
+    def _tally(self, part: str) -> Tally:
         if part not in self._tallies:
-            self._tallies[part] = _Tally(self.classes, self.device)
+            self._tallies[part] = Tally(self.classes, self.device)
         return self._tallies[part]
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
