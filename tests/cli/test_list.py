@@ -51,6 +51,13 @@ def test_costs_of_the_variants(capsys: pytest.CaptureFixture[str]) -> None:
     assert any(1_437_934 in row.values() for row in rows)
 
 
+def test_costs_of_agos(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = {row["model"]: row for row in listed(capsys, "models", "--cost", "agos")}
+    assert rows["AGOS"]["of the backbone"] == 32_204_608
+    assert rows["AGOS"]["behind the backbone"] == 4_766_784
+    assert rows["AGOS, release"]["behind the backbone"] == 5_152_704
+
+
 def test_plain_text_aligns_its_columns(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "layouts"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -68,7 +75,7 @@ def test_plain_text_of_nothing_and_of_odd_values() -> None:
     ("arguments", "said"),
     [
         (["recipes", "--cost", "megcn"], "expected it with `list models`"),
-        (["models", "--cost", "agos"], "--cost: found 'agos', expected 'megcn'"),
+        (["models", "--cost", "resnet"], "--cost: found 'resnet', expected one of megcn, agos"),
     ],
 )
 def test_what_cannot_be_listed(capsys: pytest.CaptureFixture[str], arguments: list[str], said: str) -> None:

@@ -23,7 +23,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     made.add_argument("what", choices=tuple(LISTS), help="which of them")
-    made.add_argument("--cost", metavar="NAME", help="with models: parameters and GMACs of each variant of megcn")
+    made.add_argument("--cost", metavar="NAME", help="with models: parameters and GMACs of each variant of megcn or agos")
     made.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return made
 
@@ -138,13 +138,14 @@ def layouts() -> list[Row]:
 
 def cost(name: str) -> list[Row]:
     """Parameters and multiply–adds of the variants of a system."""
-    if name != "megcn":
-        raise InterplayError(f"--cost: found {name!r}, expected 'megcn'")
+    if name not in COSTS:
+        raise InterplayError(f"--cost: found {name!r}, expected one of {', '.join(COSTS)}")
     from importlib import import_module
 
-    return [_row(item) for item in import_module("interplay.skeleton.cost").rows()]
+    return [_row(item) for item in import_module(COSTS[name]).rows()]
 
 
+COSTS = {"megcn": "interplay.skeleton.cost", "agos": "interplay.video.cost"}
 LISTS = {"recipes": recipes, "models": models, "datasets": datasets, "layouts": layouts}
 
 
@@ -163,7 +164,7 @@ def _cell(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def plain(rows: Sequence[Row]) -> str:
