@@ -27,6 +27,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--tasks", help="sil: only these of predcls,sgcls,sggen")
     made.add_argument("--other-seeds", help="sil: of SGCls and SGGen beside PredCls (the first of --seeds)")
     made.add_argument("--out", type=Path, default=Path("runs/reproduce"), help="folder (runs/reproduce)")
+    made.add_argument("--jobs", type=int, help="runs at a time (2 on a CPU with two cores or more, else 1)")
     made.add_argument("--quiet", action="store_true", help="no progress")
     return made
 
@@ -56,6 +57,7 @@ def main(argv: list[str]) -> int:
         seeds=seeds,
         overrides=overrides,
         rows=rows,
+        jobs=arguments.jobs,
         quiet=arguments.quiet,
         say=_say,
     )
@@ -92,6 +94,7 @@ def _scenes(
         tasks=None if arguments.tasks is None else [task.strip() for task in arguments.tasks.split(",")],
         rows=rows,
         overrides=overrides,
+        jobs=arguments.jobs,
         quiet=arguments.quiet,
         say=_say,
     )

@@ -21,8 +21,8 @@ from interplay.evaluation.classification import pair_accuracy, pair_cross_entrop
 from interplay.evaluation.scores import Scores, concatenate
 from interplay.evaluation.uncertainty import Estimate, Spread, spread
 from interplay.skeleton.recipe import resolve
-from interplay.skeleton.run import run_resolved
 from interplay.studies.megcn_tables import COLUMNS_ELSEWHERE, SMALLER, STUDIES, Row, Study
+from interplay.studies.runs import finish_runs
 from interplay.training.recipes import load_recipe, override_arguments
 
 PAPERS = {"megcn": STUDIES}
@@ -152,6 +152,7 @@ def reproduce(
     seeds: Sequence[int] = (1, 2, 3),
     overrides: Sequence[str] = (),
     rows: Sequence[str] | None = None,
+    jobs: int | None = None,
     quiet: bool = False,
     say: Callable[[str], None] = print,
 ) -> Reproduction:
@@ -164,6 +165,7 @@ def reproduce(
         seeds: of the runs; mean and deviation are taken over them.
         overrides: ``--section.key=value`` for every row (``--data.root=…``, a shorter training).
         rows: run only these rows (names).
+        jobs: runs at a time; None: :func:`interplay.studies.runs.usual_jobs`.
         quiet: no progress.
         say: where lines go.
 
@@ -181,7 +183,7 @@ def reproduce(
         raise InterplayError(
             f"{name}: no row {sorted(unknown)[0]!r} (rows: {', '.join(row.name for row in study.rows)})"
         )
-    jobs = {
+    recipes = {
         (row.name, column, seed): resolve(
             base,
             [*override_arguments({**smaller, **setting, **(row.overrides or {}), "training.seed": seed}), *overrides],
@@ -192,16 +194,11 @@ def reproduce(
         for column, setting in columns.items()
         for seed in seeds
     }
-    places = {job: folder / "runs" / _slug(recipe, job) for job, recipe in jobs.items()}
-    distinct = {places[job]: recipe for job, recipe in jobs.items()}
+    places = {job: folder / "runs" / _slug(recipe, job) for job, recipe in recipes.items()}
+    distinct = {places[job]: recipe for job, recipe in recipes.items()}
     done = sum((place / "result.json").is_file() for place in distinct)
     say(f"{name} on {data}: {len(chosen)} rows, {len(distinct)} runs, {done} of them finished already")
-    for number, (place, recipe) in enumerate(distinct.items(), start=1):
-        if (place / "result.json").is_file():
-            continue
-        if not quiet:
-            say(f"run {number} of {len(distinct)}: {place.name}")
-        run_resolved(recipe, place, resume=True, quiet=quiet)
+    finish_runs(distinct, "interplay.skeleton.run", jobs=jobs, quiet=quiet, say=say)
     cells = {
         (row.name, column): _cell(tuple(places[row.name, column, seed] for seed in seeds), data)
         for row in chosen

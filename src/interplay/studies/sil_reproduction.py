@@ -18,7 +18,7 @@ from interplay.errors import InterplayError
 from interplay.evaluation.scene_graph import Difference
 from interplay.evaluation.uncertainty import Spread, spread
 from interplay.scene.recipe import resolve
-from interplay.scene.run import run_resolved
+from interplay.studies.runs import finish_runs
 from interplay.studies.sil_comparison import PARTS, Figures, RunAnswers, compare, read_answers
 from interplay.studies.sil_markdown import markdown
 from interplay.studies.sil_settings import RECIPES, SIMULATED, settings_of
@@ -171,6 +171,7 @@ def reproduce_scenes(
     rows: Sequence[str] | None = None,
     overrides: Sequence[str] = (),
     resamples: int = 1000,
+    jobs: int | None = None,
     quiet: bool = False,
     say: Callable[[str], None] = print,
 ) -> SceneReproduction:
@@ -186,6 +187,7 @@ def reproduce_scenes(
         rows: run only these rows (names).
         overrides: ``--section.key=value`` for every row (``--data.root=…``, ``--detector.weights=…``).
         resamples: of the paired bootstrap.
+        jobs: runs at a time; None: :func:`interplay.studies.runs.usual_jobs`.
         quiet: no progress.
         say: where lines go.
 
@@ -211,11 +213,7 @@ def reproduce_scenes(
     distinct = {places[job]: recipe for job, recipe in recipes.items()}
     done = sum((place / "result.json").is_file() for place in distinct)
     say(f"{name} on {data}: {len(chosen)} rows, {len(distinct)} runs, {done} of them finished already")
-    for number, (place, recipe) in enumerate(distinct.items(), start=1):
-        if not (place / "result.json").is_file():
-            if not quiet:
-                say(f"run {number} of {len(distinct)}: {place.name}")
-            run_resolved(recipe, place, resume=True, quiet=quiet, say=say)
+    finish_runs(distinct, "interplay.scene.run", jobs=jobs, quiet=quiet, say=say)
     pairs = part_pairs(data)
     groups = {PARTS: sorted({one for pair in pairs for one in pair})} if pairs else None
     answers = {place: read_answers(place, pairs) for place in distinct}

@@ -32,6 +32,7 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
         "head.label_dim": 64,
         "head.gate_width": 64,
         "head.pretraining_steps": 200,
+        "training.epochs": 1,  # of the resampled pictures: as many steps as four epochs of the others
         **_BGNN_RESAMPLING,
     },
     "pe_net": {
