@@ -24,7 +24,8 @@ Point = tuple[float, float]
 Extent = tuple[float, float, float, float]
 """x1, y1, x2, y2 in the picture frame (outer edges, not pixel indices)."""
 
-_OVERSAMPLING = 2
+OVERSAMPLING = 2
+"""Pixels of the canvas a pixel of the picture, along each side."""
 
 
 class Shape(NamedTuple):
@@ -158,12 +159,13 @@ class Lens:
         return Shape(tuple((u, v) for u, v in corners), fill, edge=shade(fill, 0.55) if edge else None)
 
 
-def _draw(canvas: ImageDraw.ImageDraw, shape: Shape) -> None:
-    points = [(_OVERSAMPLING * u - 0.5, _OVERSAMPLING * v - 0.5) for u, v in shape.points]
+def draw_shape(canvas: ImageDraw.ImageDraw, shape: Shape) -> None:
+    """One shape onto a canvas of ``OVERSAMPLING`` times the picture's size."""
+    points = [(OVERSAMPLING * u - 0.5, OVERSAMPLING * v - 0.5) for u, v in shape.points]
     if shape.round:
         canvas.ellipse([points[0], points[1]], fill=shape.fill, outline=shape.edge)
     elif shape.width > 0.0:
-        width = _OVERSAMPLING * shape.width
+        width = OVERSAMPLING * shape.width
         passes = [(width, shape.fill)] if shape.edge is None else [(width, shape.edge), (width - 2.0, shape.fill)]
         for wide, fill in passes:
             canvas.line(points, fill=fill, width=max(round(wide), 1))
@@ -181,11 +183,11 @@ def paint(shapes: Iterable[Shape], size: tuple[int, int], background: Colour, se
     Light and noise depend on ``seed`` and the picture's place only, never on what is drawn.
     """
     width, height = size
-    picture = Image.new("RGB", (_OVERSAMPLING * width, _OVERSAMPLING * height), background)
+    picture = Image.new("RGB", (OVERSAMPLING * width, OVERSAMPLING * height), background)
     canvas = ImageDraw.Draw(picture)
     for shape in shapes:
-        _draw(canvas, shape)
-    pixels = np.asarray(picture.reduce(_OVERSAMPLING), dtype=np.float32)
+        draw_shape(canvas, shape)
+    pixels = np.asarray(picture.reduce(OVERSAMPLING), dtype=np.float32)
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, 0x11617])))
     slope, level = rng.uniform(-0.10, 0.10, 2), rng.uniform(0.88, 1.08)
     tint = (level * rng.uniform(0.96, 1.04, 3)).astype(np.float32)
