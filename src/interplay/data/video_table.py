@@ -1,0 +1,182 @@
+"""What the video data sets share: a table of clips, where their videos lie, and their proposals."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from interplay.data.errors import DataError
+from interplay.data.proposals import Proposals
+from interplay.data.sources import files_fingerprint
+from interplay.data.video_files import SUFFIXES, open_video
+from interplay.data.videos import IntArray, VideoClip, VideoDataset
+
+PARTS = ("train", "validation", "test")
+
+
+class ProposalsByClip(Protocol):
+    """Proposals by the id of a clip: a :class:`interplay.data.proposals.ProposalStore` or another file's."""
+
+    @property
+    def kind(self) -> str: ...
+
+    def proposals(self, id: str, height: int, width: int) -> Proposals | None:
+        """Of one clip, whose frames have this size; None where it has none; DataError where they are broken."""
+
+    @property
+    def files(self) -> Sequence[Path]:
+        """What a fingerprint depends on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One clip of a table.
+
+    Args:
+        id: unique in the data set.
+        label: class index, −1 unknown.
+        part: "train", "validation", "test" or another; empty: none.
+        file: where its video must lie: a file, or a folder of frames; relative to the folders of videos, with or
+            without suffix.
+        group: what must not be split.
+        meta: goes to the clip.
+        error: why the clip cannot be used, raised when it is read.
+    """
+
+    id: str
+    label: int = -1
+    part: str = ""
+    file: str = ""
+    group: str = ""
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    error: DataError | None = None
+
+
+class VideoTable:
+    """A data set whose list of clips fits in memory; subclasses make the entries and call :meth:`_finish`."""
+
+    name: str
+    classes: tuple[str, ...]
+    unflippable: frozenset[int] = frozenset()
+    frames_per_second: float | None = None
+
+    def _finish(
+        self,
+        entries: Sequence[Entry],
+        folders: Sequence[Path],
+        files: Sequence[Path],
+        settings: tuple[object, ...],
+        proposals: ProposalsByClip | None = None,
+        grouped: bool = False,
+    ) -> None:
+        """
+        Args:
+            entries: at least one.
+            folders: where videos are looked for, in this order.
+            files: lists and labels, on which the fingerprint depends.
+            settings: what else it depends on; anything with a stable repr.
+            proposals: of the clips.
+            grouped: whether ``groups`` mean something.
+
+        Raises:
+            DataError: no entry, or an id twice.
+        """
+        where = files[0] if files else folders[0]
+        if not entries:
+            raise DataError(where, "", "no clips", "at least one")
+        seen: set[str] = set()
+        for entry in entries:
+            if entry.id in seen:
+                raise DataError(where, f"clip {entry.id[:80]!r}", "its id twice", "each id once")
+            seen.add(entry.id)
+        self._entries, self._folders = tuple(entries), tuple(folders)
+        self._files, self._settings, self._proposals = tuple(files), settings, proposals
+        self.groups = tuple(entry.group for entry in entries) if grouped else None
+        self.proposals_kind = "none" if proposals is None else proposals.kind
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def ids(self) -> Sequence[str]:
+        return [entry.id for entry in self._entries]
+
+    @cached_property
+    def labels(self) -> IntArray:
+        return np.array([entry.label for entry in self._entries], np.int64)
+
+    def part(self, name: str) -> IntArray:
+        """Indices of the entries of a part."""
+        return np.array([index for index, entry in enumerate(self._entries) if entry.part == name], np.int64)
+
+    def parts(self) -> Mapping[str, IntArray]:
+        return {part: self.part(part) for part in PARTS}
+
+    def video(self, index: int) -> Path:
+        """The file or folder of a clip. DataError where there is none."""
+        entry = self._entries[index]
+        if entry.error is not None:
+            raise entry.error
+        found = find_video(self._folders, entry.file or entry.id)
+        if found is None:
+            places = " or ".join(str(folder) for folder in self._folders)
+            raise DataError(places, f"clip {entry.id}", "no video", f"{entry.file or entry.id} as a file or folder")
+        return found
+
+    def read(self, index: int) -> VideoClip:
+        entry = self._entries[index]
+        source = open_video(self.video(index), self.frames_per_second)
+        proposals = None
+        if self._proposals is not None:
+            proposals = self._proposals.proposals(entry.id, source.height, source.width)
+        return VideoClip(entry.id, source, entry.label, proposals, entry.meta)
+
+    def missing(self) -> list[tuple[int, DataError]]:
+        """Clips that cannot be used because their entry is wrong or their video is not there; opens none."""
+        found = []
+        for index in range(len(self)):
+            try:
+                self.video(index)
+            except DataError as error:
+                found.append((index, error))
+        return found
+
+    def fingerprint(self) -> str:
+        files = [*self._files, *(self._proposals.files if self._proposals is not None else ())]
+        return files_fingerprint(f"{self.name} 1", files, self._settings)
+
+
+def missing_videos(dataset: VideoDataset) -> list[tuple[int, DataError]]:
+    """Clips that cannot be used, with the reason, as far as that is known without opening a video."""
+    return dataset.missing() if isinstance(dataset, VideoTable) else []
+
+
+def find_video(folders: Sequence[Path], name: str) -> Path | None:
+    """A file of that name, or with a suffix of videos, or a folder of frames; None where there is none."""
+    for folder in folders:
+        exact = folder / name
+        if exact.exists():
+            return exact
+        for suffix in SUFFIXES:
+            file = folder / f"{name}{suffix}"
+            if file.is_file():
+                return file
+    return None
+
+
+def clips_fingerprint(kind: str, paths: Sequence[Path], settings: object) -> str:
+    """A key of many videos: names, sizes and times; a folder of frames counts by its time."""
+    digest = hashlib.sha256(repr(settings).encode())
+    for path in paths:
+        try:
+            status = path.stat()
+            digest.update(repr((path.name, status.st_size, status.st_mtime_ns)).encode())
+        except OSError:
+            digest.update(repr((path.name, "missing")).encode())
+    return f"{kind} {digest.hexdigest()}"
