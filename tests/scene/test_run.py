@@ -120,6 +120,21 @@ def test_interrupted_and_resumed_is_uninterrupted(tmp_path: Path, monkeypatch: p
     assert all(torch.equal(value, second[name]) for name, value in first.items())
 
 
+def test_a_model_begins_from_another_and_is_tested_as_it_is(tmp_path: Path) -> None:
+    first = train_recipe(small("motifs", model__sil=True, training__epochs=1), tmp_path / "first", quiet=True)
+    again = small("motifs", model__sil=True, model__weights=str(tmp_path / "first"), training__epochs=0)
+    again["detector"]["weights"] = str(tmp_path / "first")
+    found = train_recipe(again, tmp_path / "again", quiet=True)
+    assert found["metrics"]["last"] == first["metrics"]["last"]
+    assert found["metrics"]["epochs"] == 0
+    old, new = weights(tmp_path / "first"), weights(tmp_path / "again")
+    assert all(torch.equal(old[name], new[name]) for name in old)
+    with pytest.raises(InterplayError, match="does not fit this model"):
+        train_recipe({**again, "head": {"name": "motifs", **NARROW["motifs"], "hidden": 8}}, tmp_path / "x", quiet=True)
+    with pytest.raises(InterplayError, match="found no model 'nowhere'"):
+        train_recipe(small("motifs", model__weights="nowhere"), tmp_path / "y", quiet=True)
+
+
 def test_kept_maps_answer_like_computed_ones(tmp_path: Path) -> None:
     results = []
     for maps in ("compute", "keep"):

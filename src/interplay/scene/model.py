@@ -41,6 +41,9 @@ class ModelSettings:
         width: of entity and union features (4096 in the public code; 512 is the geometry setting's).
         mask_channels: of the encoder of two-box masks in the geometry setting (with pixels it has the maps' channels).
         sil: superpixel-based interaction learning between maps and features.
+        weights: what the relation side (everything behind the detector) starts from: run or model folder of a
+            scene-graph model, a shipped name, or a published MOTIFS or VCTree checkpoint (``*.pth``); None: random.
+            With ``training.epochs`` 0 it is tested as it is.
         word_vectors: GloVe text file for the label embeddings; None for the fallback drawn by name.
         test_pairs: most pairs per picture when testing in SGGen, by product of detector scores; None for all.
         chunk: pairs whose union features are computed together when testing; memory, not results, depend on it.
@@ -52,6 +55,7 @@ class ModelSettings:
     width: int = 4096
     mask_channels: int = 256
     sil: bool = False
+    weights: str | None = None
     word_vectors: str | None = None
     test_pairs: int | None = 4096
     chunk: int = 1024

@@ -69,7 +69,7 @@ class SceneRecogniser(
         if system != "sil":
             raise InterplayError(f"model config: found system {system!r}, expected 'sil'")
         self.vocabulary = Vocabulary((BACKGROUND, *classes), (BACKGROUND, *predicates))
-        self.settings = ModelSettings(**{**model, "word_vectors": None})
+        self.settings = ModelSettings(**{**model, "word_vectors": None, "weights": None})
         self.preparation = ScenePreparation(**preparation, with_pixels=self.settings.features == "pixels")
         self.data, self.domain, self.name, self.head_name = dict(data or {}), domain, name, str(head["name"])
         self.card = ""

@@ -14,12 +14,15 @@ from interplay.data.scene_statistics import SceneStatistics, statistics_of
 from interplay.data.scenes import SceneDataset
 from interplay.errors import InterplayError
 from interplay.evaluation.scene_graph import StreamingEvaluator, long_tail_groups, scene_evaluator
+from interplay.scene.checkpoints import read_checkpoint
 from interplay.scene.datamodule import SceneData, SceneInput
 from interplay.scene.detector.source import DetectorSource
 from interplay.scene.kept_maps import KeptMaps
 from interplay.scene.model import ModelSettings, SceneGraphModel
 from interplay.scene.outcome import finish, headline
+from interplay.scene.published_heads import load_published_head
 from interplay.scene.recipe import EvaluationSettings, resolve
+from interplay.scene.recogniser import SceneRecogniser
 from interplay.scene.sampling import PairSampling
 from interplay.scene.schedule import SceneOptimiser, StepSchedule
 from interplay.scene.superpixel import SuperpixelSettings
@@ -29,6 +32,7 @@ from interplay.training.folder import RunFolder
 from interplay.training.recipes import load_recipe, override_arguments
 from interplay.training.running import claim, fit, speaker, tuples
 from interplay.training.settings import TrainingSettings
+from interplay.training.shipped import shipped_models
 from interplay.training.trainer import build_trainer, quiet_lightning, world_size
 from interplay.training.writing import clear_write_errors
 
@@ -130,7 +134,46 @@ class Sections:
     def build(self, dataset: SceneDataset, statistics: SceneStatistics) -> SceneGraphModel:
         """The model with its starting weights."""
         detector = None if self.model.features == "geometry" else self.detector.build(dataset.vocabulary)
-        return SceneGraphModel(dataset.vocabulary, statistics, self.model, self.head, detector, self.interaction)
+        model = SceneGraphModel(dataset.vocabulary, statistics, self.model, self.head, detector, self.interaction)
+        if self.model.weights is not None:
+            begin_from(model, self.model.weights)
+        return model
+
+
+def begin_from(model: SceneGraphModel, weights: str) -> None:
+    """Fill the relation side (everything behind the detector) from a model or a published checkpoint.
+
+    Args:
+        model: whose detector stays as it is.
+        weights: as ``model.weights`` of the recipe.
+
+    Raises:
+        InterplayError: there is no such model, or it is of another kind or other widths.
+    """
+    if weights.endswith(".pth"):
+        if model.settings.features == "geometry":
+            raise InterplayError("model.weights: published checkpoints need model.features pixels")
+        try:
+            load_published_head(model.box_features, model.union_features, model.head, read_checkpoint(weights), weights)
+        except ValueError as error:
+            raise InterplayError(f"model.weights: {weights}: {error}") from None
+        return
+    folder = shipped_models().get(weights, Path(weights))
+    folder = folder / "model" if (folder / "model" / "config.json").is_file() else folder
+    if not (folder / "config.json").is_file():
+        known = ", ".join(shipped_models())
+        raise InterplayError(
+            f"model.weights: found no model {weights!r}, expected a folder, a .pth file or one of {known}"
+        )
+    source = SceneRecogniser.from_pretrained(str(folder)).network
+    state = {name: value for name, value in source.state_dict().items() if not name.startswith("detector.")}
+    own = {name: value.shape for name, value in model.state_dict().items() if not name.startswith("detector.")}
+    for name in (*own, *state):
+        if name not in own or name not in state or own[name] != state[name].shape:
+            raise InterplayError(
+                f"model.weights: {weights} does not fit this model: {name} is missing or of another shape"
+            )
+    model.load_state_dict(state, strict=False)
 
 
 def scenes_of(section: Mapping[str, Any]) -> SceneDataset:

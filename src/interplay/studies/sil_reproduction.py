@@ -277,7 +277,14 @@ def _figures(answers: Sequence[RunAnswers], groups: Mapping[str, Sequence[int]] 
 
 def _shown(overrides: Sequence[str]) -> tuple[str, ...]:
     """Overrides without places on this machine."""
-    hidden = ("--data.root", "--data.images", "--input.cache_folder", "--detector.weights", "--model.word_vectors")
+    hidden = (
+        "--data.root",
+        "--data.images",
+        "--input.cache_folder",
+        "--detector.weights",
+        "--model.weights",
+        "--model.word_vectors",
+    )
     shown: list[str] = []
     skip = False
     for word in overrides:

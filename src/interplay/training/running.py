@@ -101,7 +101,7 @@ def summary(
     }
 
 
-PLACES = ("root", "cache_folder", "weights", "word_vectors")
+PLACES = ("root", "cache_folder", "weights", "word_vectors", "begin_from", "structure_from")
 
 
 def without_places(section: Any) -> Any:

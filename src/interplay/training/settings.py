@@ -76,7 +76,7 @@ class TrainingSettings:
     """How long, how precisely and on what a run trains.
 
     Args:
-        epochs: passes over the training clips.
+        epochs: passes over the training clips; 0 tests the starting weights.
         seed: of the initial weights, the order of the clips and every augmentation. The draws for a clip depend on
             (seed, epoch, clip) alone, so that an interrupted run continues as if nothing had happened.
         start_from: shipped name or folder of a trained model to begin with: every weight whose name and shape fit is
@@ -115,7 +115,7 @@ class TrainingSettings:
     tensorboard: bool = True
 
     def __post_init__(self) -> None:
-        require(self.epochs >= 1, "training.epochs", self.epochs, "at least 1")
+        require(self.epochs >= 0, "training.epochs", self.epochs, "at least 0")
         require(0 <= self.seed < 2**32, "training.seed", self.seed, "an integer from 0 to 2³²−1")
         require(self.gradient_clip >= 0, "training.gradient_clip", self.gradient_clip, "a norm ≥ 0")
         require(self.evaluate_every >= 1, "training.evaluate_every", self.evaluate_every, "at least 1 epoch")
