@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from interplay.data.clips import SkeletonClip
 from interplay.data.scenes import SceneDataset
+from interplay.data.videos import VideoDataset
 from interplay.errors import InterplayError
 from interplay.graph.layouts import SkeletonLayout
 
@@ -37,11 +38,20 @@ DATASETS: Mapping[str, str] = {
     "coco_graph": "interplay.data.coco_graph:CocoGraph",
     "plain_scenes": "interplay.data.plain_scenes:PlainScenes",
     "playground_scenes": "interplay.data.playground.scenes:PlaygroundScenes",
+    "something_v1": "interplay.data.something:SomethingV1",
+    "something_v2": "interplay.data.something:SomethingV2",
+    "fights": "interplay.data.video_folder:Fights",
+    "video_folder": "interplay.data.video_folder:VideoFolder",
+    "plain_videos": "interplay.data.plain_videos:PlainVideos",
+    "playground_videos": "interplay.data.playground.videos:PlaygroundVideos",
 }
 """Name → ``module:class``. The classes are imported only when asked for."""
 
 SCENES = ("vg", "openimages", "vrd", "coco_graph", "plain_scenes", "playground_scenes")
 """Those that hold annotated pictures (:class:`interplay.data.scenes.SceneDataset`), not skeletons."""
+
+VIDEOS = ("something_v1", "something_v2", "fights", "video_folder", "plain_videos", "playground_videos")
+"""Those that hold videos (:class:`interplay.data.videos.VideoDataset`)."""
 
 
 @runtime_checkable
@@ -93,20 +103,33 @@ def dataset_class(name: str) -> type[Any]:
 
 def open_dataset(name: str, root: str | Path | None = None, **settings: Any) -> SkeletonDataset:
     """Open a data set. ``root`` is its folder or file (None for the simulators); settings go to its constructor."""
-    if root is not None:
-        settings["root"] = root
-    if name in SCENES:
-        raise InterplayError(f"{name} holds annotated pictures, expected a data set of skeletons")
-    dataset: SkeletonDataset = dataset_class(name)(**settings)
+    dataset: SkeletonDataset = _opened("skeletons", name, root, settings)
     return dataset
 
 
 def open_scenes(name: str, root: str | Path | None = None, **settings: Any) -> SceneDataset:
     """The same for data sets of annotated pictures."""
-    if root is not None:
-        settings["root"] = root
-    if name not in SCENES:
-        dataset_class(name)  # says so where there is none of that name
-        raise InterplayError(f"{name} holds skeletons, expected a data set of pictures (one of {', '.join(SCENES)})")
-    dataset: SceneDataset = dataset_class(name)(**settings)
+    dataset: SceneDataset = _opened("pictures", name, root, settings)
     return dataset
+
+
+def open_videos(name: str, root: str | Path | None = None, **settings: Any) -> VideoDataset:
+    """The same for data sets of videos."""
+    dataset: VideoDataset = _opened("videos", name, root, settings)
+    return dataset
+
+
+def kind_of(name: str) -> str:
+    """What a data set holds: "skeletons", "pictures" or "videos"."""
+    return "pictures" if name in SCENES else "videos" if name in VIDEOS else "skeletons"
+
+
+def _opened(kind: str, name: str, root: str | Path | None, settings: dict[str, Any]) -> Any:
+    cls = dataset_class(name)
+    if kind_of(name) != kind:
+        known = ", ".join(other for other in DATASETS if kind_of(other) == kind)
+        raise InterplayError(f"{name} holds {_KINDS[kind_of(name)]}, expected a data set of {kind} (one of {known})")
+    return cls(**settings) if root is None else cls(root=root, **settings)
+
+
+_KINDS = {"skeletons": "skeletons", "pictures": "annotated pictures", "videos": "videos"}

@@ -96,6 +96,15 @@ class FrameFolderSource:
             first[index] = place
         return frames
 
+    def frames(self, indices: Sequence[int]) -> Iterator[UInt8Array]:
+        """The same frames one after the other, in the memory of one."""
+        for index in checked_indices(indices, self.frame_count).tolist():
+            yield self._frame(index)
+
+    def broken_frames(self) -> list[int]:
+        """Pictures that do not decode. Decodes everything, in the memory of a picture."""
+        return [index for index, file in enumerate(self.files) if not _decodes(file)]
+
     def _frame(self, index: int) -> UInt8Array:
         """A frame, or its nearest neighbour that decodes."""
         known = self._replaced.get(index, index)
@@ -154,6 +163,14 @@ def _around(index: int, count: int) -> Iterator[int]:
     """The other frames, nearest first, the earlier of two."""
     for distance in range(1, count):
         yield from (other for other in (index - distance, index + distance) if 0 <= other < count)
+
+
+def _decodes(file: Path) -> bool:
+    try:
+        read_picture(file)
+    except DataError:
+        return False
+    return True
 
 
 def nearest_good(good: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -21,6 +21,8 @@ from interplay.data.videos import UInt8Array, VideoSource, checked_indices
 SUFFIXES = (".mp4", ".webm", ".avi", ".gif", ".mkv", ".mov", ".m4v", ".mpg", ".mpeg", ".ogv", ".flv", ".wmv", ".ts")
 GAP = 4
 """Packets between two stretches that are decoded rather than sought over."""
+REORDERED = 32
+"""Frames by which a decoder's output may be out of order; more are in no format."""
 
 
 def open_video(path: str | Path, frames_per_second: float | None = None) -> VideoSource:
@@ -104,22 +106,44 @@ class ContainerSource:
     def read(self, indices: Sequence[int]) -> UInt8Array:
         """See :class:`interplay.data.videos.VideoSource`."""
         asked = checked_indices(indices, self.frame_count)
-        height, width = self._shape
-        shown = self._shown(asked)
-        wanted = np.unique(shown)
-        frames = np.empty((len(wanted), height, width, 3), np.uint8)
-        missing = self._fill(wanted, frames, self._quickly(wanted))
-        if missing.any():
-            if self._good is None:
-                self._good = self._scan()
+        wanted, places = np.unique(asked, return_inverse=True)
+        pictures = np.empty((len(wanted), *self._shape, 3), np.uint8)
+        for place, picture in enumerate(self.frames(wanted.tolist())):
+            pictures[place] = picture
+        # Mostly asked for in order, and then nothing is copied.
+        return pictures if np.array_equal(wanted, asked) else pictures[places.reshape(-1)]
+
+    def frames(self, indices: Sequence[int]) -> Iterator[UInt8Array]:
+        """The same frames one after the other, decoded in one pass: as long a video as one likes, in little memory.
+
+        Args:
+            indices: ascending; they may repeat.
+        """
+        asked = checked_indices(indices, self.frame_count)
+        if (np.diff(asked) < 0).any():
+            raise ValueError("indices: found one below the one before it, expected them ascending")
+        picture = _Picture(*self._shape)
+        done = 0
+        while done < len(asked):
             shown = self._shown(asked)
-            wanted = np.unique(shown)
-            frames = np.empty((len(wanted), height, width, 3), np.uint8)
-            missing = self._fill(wanted, frames, self._from_the_start(int(wanted[-1])))
-            if missing.any():  # the file changed under us
-                raise DataError(self.path, f"frame {int(wanted[missing][0])}", "a frame that is gone", EXPECTED)
-        self._replaced |= {int(a): int(b) for a, b in zip(asked, shown, strict=True) if a != b}
-        return frames[np.searchsorted(wanted, shown)]
+            wanted = np.unique(shown[done:])
+            given = self._quickly(wanted) if self._good is None else self._from_the_start(int(wanted[-1]))
+            for rgb in _in_order(given, wanted, picture):
+                for _ in range(int(np.count_nonzero(shown == shown[done]))):
+                    if asked[done] != shown[done]:
+                        self._replaced[int(asked[done])] = int(shown[done])
+                    yield rgb
+                    done += 1
+            if done == len(asked):
+                return
+            if self._good is not None:
+                raise DataError(self.path, f"frame {int(shown[done])}", "a frame that is gone", EXPECTED)
+            self._good = self._scan()
+
+    def broken_frames(self) -> list[int]:
+        """Frames that do not decode. Decodes everything, in the memory of a frame."""
+        self._good = self._scan()
+        return np.flatnonzero(~self._good).tolist()
 
     def _shown(self, asked: NDArray[np.int64]) -> NDArray[np.int64]:
         """The frames that stand for those asked for, as far as it is known which are broken."""
@@ -128,26 +152,6 @@ class ContainerSource:
         if not self._good.any():
             raise DataError(self.path, "", "no frame that decodes", EXPECTED)
         return nearest_good(self._good)[asked]
-
-    def _fill(
-        self, wanted: NDArray[np.int64], frames: UInt8Array, given: Iterable[tuple[int, av.VideoFrame]]
-    ) -> NDArray[np.bool_]:
-        """Turn the wanted ones of the decoded frames into RGB; which of them did not come."""
-        missing = np.ones(len(wanted), bool)
-        slot = {int(frame): place for place, frame in enumerate(wanted)}
-        picture = _Picture(*self._shape)
-        for index, frame in given:
-            place = slot.get(index)
-            if place is None or not missing[place]:
-                continue
-            try:
-                frames[place] = picture(frame)
-            except FAILURES:
-                continue
-            missing[place] = False
-            if not missing.any():
-                break
-        return missing
 
     def _scan(self) -> NDArray[np.bool_]:
         """Which frames decode, when everything is decoded."""
@@ -164,8 +168,8 @@ class ContainerSource:
             index = number if not timeline.seekable else at.get(frame.pts) if frame.pts is not None else None
             if index is not None and index < timeline.count and self._is_good(index, frame):
                 yield index, frame
-                if index == last and not timeline.seekable:
-                    return
+            if number >= last + REORDERED:
+                return
 
     def _is_good(self, index: int, frame: av.VideoFrame) -> bool:
         return not frame.is_corrupt and index not in self.timeline.broken_packets
@@ -197,6 +201,27 @@ def stretches(timeline: Timeline, wanted: NDArray[np.int64]) -> list[tuple[int, 
         else:
             found.append((first, last))
     return found
+
+
+def _in_order(
+    given: Iterable[tuple[int, av.VideoFrame]], wanted: NDArray[np.int64], picture: _Picture
+) -> Iterator[UInt8Array]:
+    """The wanted frames (ascending) as RGB, up to the first that does not come."""
+    waiting: dict[int, UInt8Array] = {}
+    left = set(wanted.tolist())
+    place = 0
+    for index, frame in given:
+        if index in left:
+            try:
+                waiting[index] = picture(frame)
+            except FAILURES:
+                continue
+            left.remove(index)
+        while place < len(wanted) and int(wanted[place]) in waiting:
+            yield waiting.pop(int(wanted[place]))
+            place += 1
+        if place == len(wanted) or len(waiting) > REORDERED:
+            return
 
 
 class _Stretches:

@@ -6,7 +6,7 @@ that are asked for and no others, as far as the file allows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
@@ -17,6 +17,7 @@ from interplay.data.proposals import Proposals
 
 UInt8Array: TypeAlias = NDArray[np.uint8]
 IntArray: TypeAlias = NDArray[np.int64]
+_AT_ONCE = 32
 
 
 @runtime_checkable
@@ -58,6 +59,20 @@ class VideoSource(Protocol):
             DataError: no frame of the video can be read.
             ValueError: an index outside the video.
         """
+
+
+def read_frames(source: VideoSource, indices: Sequence[int]) -> Iterator[UInt8Array]:
+    """Frames one after the other, (height, width, 3) each, of ascending indices.
+
+    Files are decoded in one pass, however long (``read`` of one window after the other would begin anew at a key frame
+    each time, and many files have one only, at their beginning). Memory of a few frames.
+    """
+    one_by_one = getattr(source, "frames", None)
+    if one_by_one is not None:
+        yield from one_by_one(indices)
+        return
+    for start in range(0, len(indices), _AT_ONCE):
+        yield from source.read(indices[start : start + _AT_ONCE])
 
 
 @dataclass(frozen=True, eq=False)
