@@ -13,10 +13,10 @@ from interplay.data.clips import SkeletonClip
 from interplay.data.identities import choose_two, reassign_identities
 from interplay.data.recordings import read_recording
 from interplay.errors import InterplayError
+from interplay.evaluation.scanning import frame_probabilities, to_intervals, window_starts, with_none
 from interplay.graph.joint_map import map_joints
 from interplay.graph.layouts import SkeletonLayout, load_layout
 from interplay.interactions import NONE_OF_THE_KNOWN, Interaction, Prediction
-from interplay.skeleton.scanning import frame_probabilities, to_intervals, window_starts, with_none
 
 if TYPE_CHECKING:
     from interplay.skeleton.recogniser import SkeletonRecogniser

@@ -178,7 +178,7 @@ class SkeletonRecogniser(
         """Name the interactions in a clip or a file.
 
         A recording no longer than the training clips is answered as one interaction; a longer one is scanned with
-        sliding windows and answered as intervals (:mod:`interplay.skeleton.scanning`).
+        sliding windows and answered as intervals (:mod:`interplay.evaluation.scanning`).
 
         Args:
             recording: a clip, or a file in any of the formats of ``docs/data.md`` that holds one clip.

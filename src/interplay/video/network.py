@@ -79,11 +79,11 @@ class AGOS(nn.Module):
         model: see :class:`~interplay.video.settings.VideoSettings`.
         backbone: see :class:`~interplay.video.settings.BackboneSettings`.
         frames: input frames per clip.
-        size: height and width of the crop, in pixels.
+        size: height and width of the crop, in pixels; one number for a square.
         boxes: R, boxes per frame.
         load: read ``backbone.weights``; False where a checkpoint follows.
 
-    Shapes: clips (B, 3, frames, size, size), boxes (B, ⌈frames/2⌉, R, 4) normalised to the crop → (B, classes).
+    Shapes: clips (B, 3, frames, height, width), boxes (B, ⌈frames/2⌉, R, 4) normalised to the crop → (B, classes).
 
     Raises:
         InterplayError: a setting out of its range, or weights that cannot be read.
@@ -97,7 +97,7 @@ class AGOS(nn.Module):
         model: VideoSettings | None = None,
         backbone: BackboneSettings | None = None,
         frames: int = 32,
-        size: int = 224,
+        size: int | tuple[int, int] = 224,
         boxes: int = 10,
         load: bool = True,
     ) -> None:
@@ -105,14 +105,15 @@ class AGOS(nn.Module):
         self.model = model = model or VideoSettings()
         if model.graph not in get_args(Graph):
             raise ValueError(f"graph: found {model.graph!r}, expected one of {', '.join(get_args(Graph))}")
-        for name, number in (("classes", classes), ("frames", frames), ("size", size), ("boxes", boxes)):
+        height, width = (size, size) if isinstance(size, int) else size
+        for name, number in (("classes", classes), ("frames", frames), ("boxes", boxes), ("size", min(height, width))):
             if number < 1:
                 raise ValueError(f"{name}: found {number}, expected at least 1")
         self.backbone = InflatedResNet50(backbone)
         settings = self.backbone.settings
-        self.grid = -(-size // settings.stride)
-        self.layout = NodeLayout((frames + 1) // 2, boxes, self.grid**2)
-        self.classes, self.frames, self.size = classes, frames, size
+        self.grid = (-(-height // settings.stride), -(-width // settings.stride))
+        self.layout = NodeLayout((frames + 1) // 2, boxes, self.grid[0] * self.grid[1])
+        self.classes, self.frames, self.size = classes, frames, (height, width)
         channels = settings.channels
         width = model.width
         self.space, self.superedges = SPACES[model.space], superedges(model.supernodes)
@@ -274,7 +275,7 @@ class AGOS(nn.Module):
             raise ValueError(f"boxes: found none, expected some with graph {self.model.graph!r}")
         layout = self.layout
         found = (features.shape[0], features.shape[2], features.shape[3], features.shape[4], *boxes.shape[:3])
-        expected = (len(features), layout.steps, self.grid, self.grid, len(features), layout.steps, layout.boxes)
+        expected = (len(features), layout.steps, *self.grid, len(features), layout.steps, layout.boxes)
         if found != expected:
             raise ValueError(
                 f"network input: found a map of {found[1:4]} and boxes {tuple(boxes.shape)}, expected "

@@ -224,3 +224,12 @@ class Stability:
     def stable(self) -> bool:
         last = self.changed[-self.epochs :] if self.epochs else []
         return len(last) == self.epochs > 0 and all(value < self.share for value in last)
+
+
+STAGES = {
+    1: "backbone and a classifier on its mean",
+    2: "graph part, backbone frozen",
+    3: "discrete structures, backbone frozen",
+    4: "backbone and graph part together",
+}
+"""What each stage trains; stage 2 is the search where there is one."""

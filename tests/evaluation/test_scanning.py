@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interplay.skeleton.scanning import frame_probabilities, to_intervals, window_starts, with_none
+from interplay.evaluation.scanning import frame_probabilities, to_intervals, window_starts, with_none
 
 
 @given(st.integers(1, 200), st.integers(1, 60), st.integers(1, 30))

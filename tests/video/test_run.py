@@ -1,0 +1,238 @@
+"""Whole runs of the four stages on a few of the playground's clips, through the command line where people would use it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import interplay
+from interplay.errors import InterplayError
+from interplay.evaluation.scores import Scores
+from interplay.video.recogniser import VideoRecogniser
+from interplay.video.run import train_recipe
+from interplay.video.stage_folder import StageFolder
+from interplay.video.task import DiscreteTask, PretrainingTask, SearchTask, StageTask
+
+CLASSES = ["Moving something up", "Pushing something from left to right", "Opening something"]
+TINY: dict[str, Any] = {
+    "system": "agos",
+    "data": {
+        "name": "playground_videos",
+        "train_clips": 3,
+        "validation_clips": 1,
+        "test_clips": 1,
+        "classes": CLASSES,
+        "height": 32,
+        "width": 32,
+    },
+    "input": {"frames": 4, "height": 32, "width": 32, "boxes": 3, "batch_size": 3, "evaluation_batch": 4},
+    "backbone": {"width": 2, "blocks": [1, 1], "strides": [1, 2]},
+    "model": {"width": 8, "na_neighbours": 2, "tc_kernel": 1},
+    "stage1": {"epochs": 2, "lr": 0.01},
+    "stage2": {"epochs": 3, "structure_lr": 0.05, "watched": 6, "stable_epochs": 0},
+    "stage3": {"epochs": 2},
+    "stage4": {"epochs": 2},
+    "training": {"seed": 3, "accelerator": "cpu", "tensorboard": False},
+}
+
+
+def tiny(**changes: Any) -> dict[str, Any]:
+    recipe = json.loads(json.dumps(TINY))
+    for key, value in changes.items():
+        section, _, name = key.partition("__")
+        recipe[section][name] = value
+    return recipe  # type: ignore[no-any-return]
+
+
+def states(run: Path) -> list[dict[str, torch.Tensor]]:
+    return [StageFolder(run / f"stage{number}").state() for number in (1, 2, 3, 4)]
+
+
+def table(run: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader((run / "metrics.csv").read_text(encoding="utf-8").splitlines()))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An uninterrupted run of the four stages."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    train_recipe(tiny(), folder, quiet=True)
+    return folder
+
+
+def test_the_run_folder_holds_everything(whole: Path) -> None:
+    result = json.loads((whole / "result.json").read_text())
+    assert [stage["stage"] for stage in result["stages"]] == [1, 2, 3, 4]
+    assert result["stages"][1]["searches"]
+    assert 0 <= result["metrics"]["last"]["test"]["top1"]["value"] <= 1
+    assert set(result["metrics"]["only_testing"]) == {"validation", "test"}
+    assert result["proposals"] == "rendered"
+    assert result["count"] == {"train": 9, "validation": 3, "test": 3}
+    rows = table(whole)
+    assert [row["stage"] for row in rows] == ["1"] * 2 + ["2"] * 3 + ["3"] * 2 + ["4"] * 2
+    searched = [row for row in rows if row["stage"] == "2"]
+    names = ("zero", "identity", "difference", "temporal", "background")
+    for row in searched:
+        assert sum(float(row[f"use_{name}"]) for name in names) == pytest.approx(1)
+        assert 0 <= float(row["changed"]) <= 1
+        assert 0 < float(row["entropy"]) <= np.log(5) + 1e-9
+    assert all(row["changed"] == "" for row in rows if row["stage"] != "2")
+    with np.load(whole / "structures-test.npz", allow_pickle=False) as held:
+        assert held["choices"].shape == (3, 6)
+        assert held["weights"].shape == (3, 6, 5)
+        assert held["choices"].tolist() == held["weights"].argmax(-1).tolist()
+    assert len(Scores.load(whole / "scores-test.npz")) == 3
+
+
+def test_what_each_stage_leaves_alone(whole: Path) -> None:
+    first, second, third, fourth = states(whole)
+
+    def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor], prefix: str) -> bool:
+        names = [name for name in one if name.startswith(prefix)]
+        assert names
+        return all(torch.equal(one[name], other[name]) for name in names)
+
+    assert same(first, second, "backbone.")
+    assert same(first, third, "backbone.")
+    assert not same(first, fourth, "backbone.")
+    assert same(first, fourth, "backbone.stem.norm.running_mean")
+    assert second["structure_weights.linear.weight"].abs().max() > 0
+    assert same(second, third, "structure_weights.")
+    assert same(second, fourth, "structure_weights.")
+    for prefix in ("cells.", "nodes.", "classifier."):
+        assert not same(second, third, prefix), prefix
+        assert not same(third, fourth, prefix), prefix
+
+
+@pytest.mark.parametrize(
+    ("kind", "where"),
+    [
+        (PretrainingTask, (1, 1)),
+        (SearchTask, (1, 1)),
+        (DiscreteTask, (1, 0)),
+        (DiscreteTask, (1, 1)),
+    ],
+)
+def test_killed_and_resumed_is_uninterrupted(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[StageTask], where: tuple[int, int]
+) -> None:
+    joint = where == (1, 1)
+
+    class Killed(Exception):
+        pass
+
+    step: Callable[..., Any] = kind.training_step
+
+    def stopping(self: Any, batch: Any, batch_idx: int) -> Any:
+        here = (self.current_epoch, batch_idx) == where
+        if here and (kind is not DiscreteTask or self.joint == joint):
+            raise Killed
+        return step(self, batch, batch_idx)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kind, "training_step", stopping)
+        with pytest.raises(Killed):
+            train_recipe(tiny(), tmp_path / "broken", quiet=True)
+    train_recipe(tiny(), tmp_path / "broken", quiet=True, resume=True)
+    for number, (one, other) in enumerate(zip(states(whole), states(tmp_path / "broken"), strict=True), start=1):
+        assert one.keys() == other.keys()
+        different = [name for name in one if not torch.equal(one[name], other[name])]
+        assert not different, (number, different)
+    timeless = [
+        [{key: value for key, value in row.items() if key != "seconds"} for row in table(run)]
+        for run in (whole, tmp_path / "broken")
+    ]
+    assert timeless[0] == timeless[1]
+
+
+def test_stage_after_stage(whole: Path, tmp_path: Path) -> None:
+    with pytest.raises(InterplayError, match="stage 2 needs stage 1"):
+        train_recipe(tiny(), tmp_path / "early", stage="2", quiet=True)
+    with pytest.raises(InterplayError, match="expected all or one of 1, 2, 3, 4"):
+        train_recipe(tiny(), tmp_path / "no", stage="5", quiet=True)
+    for stage in "1234":
+        result = train_recipe(tiny(), tmp_path / "steps", stage=stage, quiet=True)
+        assert bool(result) == (stage == "4")
+    for one, other in zip(states(whole), states(tmp_path / "steps"), strict=True):
+        assert all(torch.equal(value, other[name]) for name, value in one.items())
+    assert train_recipe(tiny(), tmp_path / "steps", resume=True, quiet=True) == result
+
+
+def test_a_shared_first_stage_and_the_baselines(whole: Path, tmp_path: Path) -> None:
+    shared = str(whole / "stage1")
+    first = StageFolder(whole / "stage1").state()
+    for graph, stages in (("global_pooling", 1), ("roi_pooling", 4), ("node_attention", 4)):
+        recipe = tiny(model__graph=graph, training__begin_from=shared, stage2__epochs=1)
+        result = train_recipe(recipe, tmp_path / graph, quiet=True)
+        assert len(result["stages"]) == stages
+        assert result["stages"][0]["begun_from"] == "whole/stage1"
+        assert "only_testing" not in result["metrics"]
+        assert "begin_from" not in result["protocol"]["training"]
+        model = interplay.load(tmp_path / graph)
+        assert isinstance(model, VideoRecogniser)
+        if graph == "global_pooling":
+            assert all(
+                torch.equal(value, first[name])
+                for name, value in StageFolder(tmp_path / graph / "stage1").state().items()
+            )
+        else:
+            fixed = StageFolder(tmp_path / graph / "stage3").state()
+            assert torch.equal(fixed["backbone.stem.convolution.weight"], first["backbone.stem.convolution.weight"])
+    with pytest.raises(InterplayError, match="another input"):
+        train_recipe(tiny(input__frames=8, training__begin_from=shared), tmp_path / "other", quiet=True)
+    with pytest.raises(InterplayError, match="no stage.json"):
+        train_recipe(tiny(training__begin_from=str(tmp_path / "nowhere")), tmp_path / "none", quiet=True)
+
+
+def test_structure_weights_from_another_run(whole: Path, tmp_path: Path) -> None:
+    recipe = tiny(data__classes=["Closing something", "Moving something down"], training__structure_from=str(whole))
+    result = train_recipe(recipe, tmp_path / "transfer", quiet=True)
+    given = StageFolder(whole / "stage4").state()
+    made = StageFolder(tmp_path / "transfer" / "stage4").state()
+    assert torch.equal(given["structure_weights.linear.weight"], made["structure_weights.linear.weight"])
+    assert not result["stages"][1]["searches"]
+    assert result["structures"]["test"]["clips"] == 2
+
+
+def test_without_adaptivity_all_clips_share_a_structure(tmp_path: Path) -> None:
+    recipe = tiny(
+        model__adaptive=False, model__space="original", model__supernodes=2, stage3__epochs=1, stage4__epochs=0
+    )
+    result = train_recipe(recipe, tmp_path / "free", quiet=True)
+    assert result["structures"]["test"]["distinct"] == 1
+    assert len(result["structures"]["most_frequent"]["operations"]) == 3
+    assert result["metrics"]["last"] == result["metrics"]["only_testing"]
+
+
+def test_kept_maps_and_frames_are_made_once_and_resume_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = {"input__keep_frames": 12, "input__cache_folder": str(tmp_path / "cache"), "stage2__keep_draws": 2}
+    recipe = tiny(**kept, training__frozen_bf16=True)
+    first = train_recipe(recipe, tmp_path / "first", quiet=True)
+    assert len(list((tmp_path / "cache").glob("*/index.json"))) == 2
+
+    class Killed(Exception):
+        pass
+
+    step = SearchTask.training_step
+
+    def stopping(self: SearchTask, batch: Any, batch_idx: int) -> Any:
+        assert batch.frames is None  # no backbone in this stage
+        if (self.current_epoch, batch_idx) == (2, 0):
+            raise Killed
+        return step(self, batch, batch_idx)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SearchTask, "training_step", stopping)
+        with pytest.raises(Killed):
+            train_recipe(recipe, tmp_path / "second", quiet=True)
+    second = train_recipe(recipe, tmp_path / "second", quiet=True, resume=True)
+    assert first["metrics"]["last"] == second["metrics"]["last"]
+    for one, other in zip(states(tmp_path / "first"), states(tmp_path / "second"), strict=True):
+        assert all(torch.equal(value, other[name]) for name, value in one.items())
