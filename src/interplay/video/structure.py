@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, get_args
+from typing import Any
 
 import networkx
 import torch
@@ -68,8 +68,7 @@ class Structure:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "operations", tuple(self.operations))
-        if self.space not in SPACES:
-            raise ValueError(f"structure: found space {self.space!r}, expected one of {', '.join(get_args(Space))}")
+        _known(self.space)
         expected = len(superedges(self.supernodes))
         if len(self.operations) != expected:
             raise ValueError(
@@ -130,6 +129,7 @@ class Structure:
         if not isinstance(given, Mapping) or set(given) != known:
             raise ValueError(f"structure: found {given!r}, expected a mapping with {', '.join(sorted(known))}")
         operations = given["operations"]
+        _known(given["space"])
         if isinstance(operations, str) or not isinstance(operations, Sequence):
             raise ValueError(f"structure: found operations {operations!r}, expected a list of names")
         return cls(tuple(map(str, operations)), given["space"], int(given["supernodes"]))
@@ -148,6 +148,11 @@ class Structure:
     def __str__(self) -> str:
         pairs = zip(superedges(self.supernodes), self.operations, strict=True)
         return " ".join(f"{source}→{target}:{operation}" for (source, target), operation in pairs)
+
+
+def _known(space: object) -> None:
+    if space not in SPACES:
+        raise ValueError(f"structure: found space {space!r}, expected one of {', '.join(SPACES)}")
 
 
 def choices_of(
