@@ -28,6 +28,7 @@ WEIGHTS = "model.safetensors"
 SYSTEMS = {
     "megcn": ("interplay.skeleton.recogniser", "SkeletonRecogniser", ("networks", "classes", "layout", "input")),
     "sil": ("interplay.scene.recogniser", "SceneRecogniser", ("classes", "predicates", "model", "head")),
+    "agos": ("interplay.video.recogniser", "VideoRecogniser", ("classes", "model", "backbone", "preparation")),
 }
 """The config's ``system`` → module, class, and keys that the config must have."""
 
@@ -99,7 +100,7 @@ def load_skeletons(model: str | Path, *, device: str = "cpu") -> SkeletonRecogni
 
     recogniser = load(model, device=device)
     if not isinstance(recogniser, SkeletonRecogniser):
-        raise InterplayError(f"{model}: found a model for pictures, expected one for skeletons")
+        raise InterplayError(f"{model}: found a model for pictures or videos, expected one for skeletons")
     return recogniser
 
 

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from interplay.studies.evaluation import Evaluation
     from interplay.studies.scene_evaluation import SceneEvaluation
+    from interplay.video.recogniser import VideoRecogniser
 
-SIMULATED = ("playground", "hands", "playground_scenes")
+SIMULATED = ("playground", "hands", "playground_scenes", "playground_videos")
 """Data sets that need no folder."""
 EPILOGUE = """A data set's own settings are given as --data.KEY VALUE (--data.test_fold 2, --data.benchmark xview);
 see `interplay list datasets`. Left out, the data set and its settings are those that the model was trained with,
@@ -71,8 +72,8 @@ def main(argv: Sequence[str]) -> int:
         raise InterplayError(f"--batch: found {arguments.batch}, expected at least 1")
     if arguments.protocol and arguments.predictions:
         return _show(_evaluate_scenes(arguments, overrides), arguments)
-    if arguments.models and (found_scenes := _evaluate_pictures(arguments, overrides)) is not None:
-        return _show(found_scenes, arguments)
+    if arguments.models and (found_others := _evaluate_others(arguments, overrides)) is not None:
+        return _show(found_others, arguments)
     count = len(arguments.models or arguments.predictions)
     weights = arguments.weights
     if weights is not None and (len(weights) != count or min(weights) < 0 or not 0 < sum(weights) < float("inf")):
@@ -129,16 +130,20 @@ def _evaluate_scenes(arguments: argparse.Namespace, overrides: Sequence[str]) ->
         )
 
 
-def _evaluate_pictures(arguments: argparse.Namespace, overrides: Sequence[str]) -> SceneEvaluation | None:
-    """A model of scene graphs on annotated pictures; None where the models are for skeletons."""
+def _evaluate_others(arguments: argparse.Namespace, overrides: Sequence[str]) -> SceneEvaluation | Evaluation | None:
+    """A model of scene graphs on annotated pictures, or one for videos; None where the models are for skeletons."""
     from interplay.loading import load
     from interplay.skeleton.recogniser import SkeletonRecogniser
+    from interplay.video.recogniser import VideoRecogniser
 
     first = load(arguments.models[0], device=arguments.device)
+    if isinstance(first, SkeletonRecogniser | VideoRecogniser) and arguments.protocol:
+        kind = "skeletons" if isinstance(first, SkeletonRecogniser) else "videos"
+        raise InterplayError(f"--protocol: {first.name} is a model for {kind}, expected one for pictures")
     if isinstance(first, SkeletonRecogniser):
-        if arguments.protocol:
-            raise InterplayError(f"--protocol: {first.name} is a model for skeletons, expected one for pictures")
         return None
+    if isinstance(first, VideoRecogniser):
+        return _evaluate_videos(first, arguments, overrides)
     from interplay.scene.recogniser import SceneRecogniser
     from interplay.studies.scene_models import evaluate_scene_model
 
@@ -158,6 +163,39 @@ def _evaluate_pictures(arguments: argparse.Namespace, overrides: Sequence[str]) 
             batch_size=1,
             resamples=arguments.resamples,
             seed=arguments.seed,
+            progress=progress,
+        )
+
+
+def _evaluate_videos(first: VideoRecogniser, arguments: argparse.Namespace, overrides: Sequence[str]) -> Evaluation:
+    from interplay.loading import load
+    from interplay.studies.video_evaluation import evaluate_video_models
+    from interplay.training.allocation import keep_freed_memory
+    from interplay.video.recogniser import VideoRecogniser
+    from interplay.video.run import videos_of
+
+    keep_freed_memory()
+    others = [load(model, device=arguments.device) for model in arguments.models[1:]]
+    recognisers = [first]
+    for other in others:
+        if not isinstance(other, VideoRecogniser):
+            raise InterplayError(f"{other.name}: found no model for videos, expected one as {first.name} is")
+        recognisers.append(other)
+    name, settings, note = data_settings(first.data, arguments.data, arguments.root, overrides)
+    if "classes" in settings and not any(word.startswith("--data.classes=") for word in overrides):
+        settings["classes"] = list(first.classes)  # a folder that lacks a class must not move the others
+    with progress_bar(arguments.json) as progress:
+        return evaluate_video_models(
+            recognisers,
+            videos_of({"name": name, **settings}),
+            settings,
+            arguments.part,
+            weights=arguments.weights,
+            fuse_of=arguments.fuse_of,
+            batch_size=min(arguments.batch, 16),
+            strict=arguments.strict,
+            seed=arguments.seed,
+            note=note,
             progress=progress,
         )
 
@@ -241,6 +279,15 @@ def data_settings(
                 "the recordings it was trained on"
             )
         recipe["test_fold"] = None
+    if {"data.folds", "data.fold"} <= set(checker.keys) and not given & {"data.folds", "data.fold"}:
+        if recipe.get("folds", 1) != 1:
+            folds, fold = recipe["folds"], recipe.get("fold", 0)
+            remark = (
+                f"the model was trained without fold {fold} of {folds}, and every video given is scored: only "
+                f"--data.folds {folds} --data.fold {fold} tests it on videos that it has not seen, if these are the ones "
+                "it was trained on"
+            )
+        recipe.update(folds=1, fold=0, validation=False)
     recipe["name"] = name
     words = list(overrides)
     if root is not None:

@@ -21,7 +21,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("model", help="a shipped name (interplay list models), a model folder, or a hub id")
     made.add_argument(
-        "inputs", nargs="+", metavar="INPUT", help="recordings (docs/data.md) or pictures, as the model asks"
+        "inputs", nargs="+", metavar="INPUT", help="recordings (docs/data.md), pictures or videos, as the model asks"
     )
     made.add_argument("--json", metavar="FILE", help="write one Prediction a line as JSON; - for standard output")
     made.add_argument(
@@ -35,6 +35,11 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--stride", type=float, help="seconds between windows on long recordings (a quarter window)")
     made.add_argument("--top", type=int, help="labels per answer, runners-up included (3); triplets per picture (20)")
     made.add_argument("--least", type=float, default=0.0, help="of pictures: leave out triplets scored below (0)")
+    made.add_argument(
+        "--proposals",
+        metavar="WHAT",
+        help="boxes in videos: grid (default), rpn (torchvision's detector, downloaded) or a file with its weights",
+    )
     made.add_argument("--graphml", metavar="DIR", type=Path, help="of pictures: write the scene graph as GraphML")
     made.add_argument("--device", default="cpu", help="cpu or cuda (cpu)")
     return made
@@ -54,7 +59,15 @@ def main(argv: list[str]) -> int:
     from interplay.skeleton.recogniser import SkeletonRecogniser
 
     recogniser = load(arguments.model, device=arguments.device)
+    if arguments.proposals is not None and not hasattr(recogniser, "proposals"):
+        raise InterplayError(f"--proposals: {recogniser.name} takes no videos, expected it with a model for videos")
     if not isinstance(recogniser, SkeletonRecogniser):
+        from interplay.video.recogniser import VideoRecogniser
+
+        if isinstance(recogniser, VideoRecogniser):
+            from interplay.cli.predict_videos import answer_videos
+
+            return answer_videos(recogniser, arguments)
         from interplay.cli.predict_pictures import answer_pictures
 
         return answer_pictures(recogniser, arguments)

@@ -16,6 +16,7 @@ Train a recipe (a shipped one by name, or a YAML file) and write a run folder.
   --data.root DIR      where the data set is
   --SECTION.KEY VALUE  change a key of the recipe: data., input., model., optimiser., training. …
   --out DIR            run folder (default: runs/ and the recipe's name)
+  --stage N            of AGOS: all (default), or one of the stages 1 to 4, after those before it
   --resume             continue the run that the folder holds
   --overwrite          replace the run that the folder holds
   --quiet              no statement of cost, no progress
@@ -25,6 +26,7 @@ Train a recipe (a shipped one by name, or a YAML file) and write a run folder.
 SYSTEMS = {
     "megcn": ("interplay.skeleton.recipe", "interplay.skeleton.run"),
     "sil": ("interplay.scene.recipe", "interplay.scene.run"),
+    "agos": ("interplay.video.recipe", "interplay.video.run"),
     "detector": ("interplay.scene.detector.training", "interplay.scene.detector.training"),
 }
 """The recipe's ``system`` → where its keys are checked and where it is trained."""
@@ -45,12 +47,15 @@ def main(argv: Sequence[str]) -> int:
     arguments = [word for word in arguments if word not in (*SWITCHES, "-h", "--help")]
     data = _take(arguments, "--data")
     out = _take(arguments, "--out")
+    stage = _take(arguments, "--stage")
     from interplay.training.recipes import load_recipe
 
     given = load_recipe(recipe)
     system = given.get("system")
     if system not in SYSTEMS:
         raise InterplayError(f"{recipe}: found system {system!r}, expected one of {', '.join(SYSTEMS)}")
+    if stage is not None and system != "agos":
+        raise InterplayError(f"--stage: {recipe} is trained in one go, expected it with a recipe of AGOS")
     if chosen["--resume"] and chosen["--overwrite"]:
         raise InterplayError("train: found --resume and --overwrite together, expected one of them")
     recipes, runs = (import_module(name) for name in SYSTEMS[system])
@@ -68,6 +73,7 @@ def main(argv: Sequence[str]) -> int:
         resume=chosen["--resume"],
         overwrite=chosen["--overwrite"],
         quiet=chosen["--quiet"],
+        **({} if stage is None else {"stage": stage}),
     )
     return 0
 
