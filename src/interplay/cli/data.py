@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from interplay.data.datasets import SkeletonDataset
     from interplay.data.scenes import SceneDataset
     from interplay.data.summary import Summary
+    from interplay.data.videos import VideoDataset
 
-USAGE = """usage: interplay data check|stats|convert DATASET ROOT [--data.KEY VALUE ...]
+USAGE = """usage: interplay data check|stats|convert|proposals DATASET ROOT [--data.KEY VALUE ...]
 
-  check      read every clip or picture; print a summary and, at the end, a line for each that cannot be read
+  check      read every clip, picture or video; print a summary and, at the end, a line for each that cannot be read
   stats      clips, lengths and parts of each class; entities and relations of each part, class and predicate
   convert    write the data set in another form (--to, --out)
+  proposals  run a detector's region proposal network over videos (--out, --detector); can be interrupted
 
   DATASET           see `interplay list datasets`
   ROOT              its folder or file (none for the simulators: playground, hands)
@@ -27,19 +29,27 @@ USAGE = """usage: interplay data check|stats|convert DATASET ROOT [--data.KEY VA
                     `interplay data check DATASET --help` lists them
   --json            one JSON object on standard output instead of tables
   --strict          the first clip that cannot be read ends the work with exit code 2
+  --every-frame     of videos: decode every frame, not only count them and look at three
 convert:
   --to FORM         clips: cache (memory-mapped, for training) or plain (.npz files and labels.csv)
                     pictures: plain (scenes.json), vg (VG-SGG.h5) or openimages (vrd-*-anno.json)
+                    videos: frames (a folder of pictures each), plain (copies), both with videos.json;
+                    lists (lines "id frames class"); proposals (a compact store of the boxes)
   --out DIR         where to; made if needed
   --dtype TYPE      of the cache: float16 (default) or float32
   --workers N       processes that read for the cache (default: one per core)
   --pictures HOW    copy (default) or none, for annotated pictures
+proposals:
+  --out DIR         where to; what is there already is not made again
+  --detector WHAT   COCO_V1 (default: torchvision's weights, downloaded), a file with such weights, or grid
+  --frames N, --boxes N, --short N, --device NAME    16 frames, 10 boxes, short side of 800 pixels, cpu
 
 Exit code 0; 1 where something could not be read; 2 for bad input.
 """
-ACTIONS = ("check", "stats", "convert")
-FLAGS = ("--json", "--strict", "--help", "-h")
+ACTIONS = ("check", "stats", "convert", "proposals")
+FLAGS = ("--json", "--strict", "--every-frame", "--help", "-h")
 OPTIONS = ("--to", "--out", "--dtype", "--workers", "--pictures")
+OPTIONS += ("--detector", "--frames", "--boxes", "--short", "--device")
 LIST_CLIPS_UP_TO = 20
 
 
@@ -55,12 +65,24 @@ def main(argv: Sequence[str]) -> int:
         raise InterplayError(f"data: unknown action {action!r}{_near(action, ACTIONS)} (one of {', '.join(ACTIONS)})")
     if not rest or len(rest) > 2:
         raise InterplayError(f"data {action}: found {len(rest)} arguments, expected DATASET and ROOT")
-    if action != "convert" and options:
-        raise InterplayError(f"data {action}: {sorted(options)[0]} is an option of convert")
+    if action not in ("convert", "proposals") and options:
+        raise InterplayError(f"data {action}: {sorted(options)[0]} is an option of convert or proposals")
     if asks:
         return _help(rest[0])
     opened = _open(rest[0], rest[1] if len(rest) == 2 else None, settings)
     strict, as_json = "--strict" in flags, "--json" in flags
+    from interplay.data.datasets import kind_of
+
+    if "--every-frame" in flags and (action not in ("check", "stats") or kind_of(rest[0]) != "videos"):
+        raise InterplayError(f"data {action}: --every-frame is for check and stats of videos")
+    if action == "proposals":
+        if kind_of(rest[0]) != "videos":
+            raise InterplayError(f"data proposals: {rest[0]} holds {kind_of(rest[0])}, expected videos")
+        from interplay.cli.data_proposals import propose
+
+        bad = propose(opened, options, strict, as_json, _bar(range(len(opened)), f"proposals of {opened.name}"))
+        _print_bad(bad)
+        return 1 if bad else 0
     if hasattr(opened, "vocabulary"):
         from interplay.cli import data_scenes
 
@@ -70,6 +92,18 @@ def main(argv: Sequence[str]) -> int:
             bad = data_scenes.convert(scenes, options, strict, as_json, bar)
         else:
             bad = data_scenes.report(scenes, action, strict, as_json, _table, bar)
+        _print_bad(bad)
+        return 1 if bad else 0
+    if kind_of(rest[0]) == "videos":
+        from interplay.cli import data_videos
+
+        videos: VideoDataset = opened
+        bar = _bar(range(len(videos)), f"reading {videos.name}")
+        if action == "convert":
+            bad = data_videos.convert(videos, options, strict, as_json, bar)
+        else:
+            every_frame = "--every-frame" in flags
+            bad = data_videos.report(videos, action, strict, as_json, every_frame, _table, bar)
         _print_bad(bad)
         return 1 if bad else 0
     dataset: SkeletonDataset = opened
@@ -143,10 +177,10 @@ def _help(name: str) -> int:
 
 
 def _open(name: str, root: str | None, settings: list[str]) -> Any:
-    """A SkeletonDataset or a SceneDataset."""
+    """A SkeletonDataset, a SceneDataset or a VideoDataset."""
     from inspect import Parameter, signature
 
-    from interplay.data.datasets import SCENES, dataset_class, open_dataset, open_scenes
+    from interplay.data.datasets import dataset_class, kind_of, open_dataset, open_scenes, open_videos
 
     if root is not None:
         settings = [f"--data.root={root}", *settings]
@@ -160,7 +194,8 @@ def _open(name: str, root: str | None, settings: list[str]) -> Any:
     values = parser.resolve({}, settings, f"data {name}")["data"]
     try:
         root = values.pop("root", None)
-        return open_scenes(name, root, **values) if name in SCENES else open_dataset(name, root, **values)
+        opens = {"pictures": open_scenes, "videos": open_videos, "skeletons": open_dataset}
+        return opens[kind_of(name)](name, root, **values)
     except ValueError as error:
         if isinstance(error, InterplayError):
             raise

@@ -129,9 +129,10 @@ class ContainerSource:
             wanted = np.unique(shown[done:])
             given = self._quickly(wanted) if self._good is None else self._from_the_start(int(wanted[-1]))
             for rgb in _in_order(given, wanted, picture):
-                for _ in range(int(np.count_nonzero(shown == shown[done]))):
-                    if asked[done] != shown[done]:
-                        self._replaced[int(asked[done])] = int(shown[done])
+                frame = int(shown[done])
+                while done < len(asked) and shown[done] == frame:
+                    if asked[done] != frame:
+                        self._replaced[int(asked[done])] = frame
                     yield rgb
                     done += 1
             if done == len(asked):
