@@ -284,8 +284,8 @@ def data_settings(
             folds, fold = recipe["folds"], recipe.get("fold", 0)
             remark = (
                 f"the model was trained without fold {fold} of {folds}, and every video given is scored: only "
-                f"--data.folds {folds} --data.fold {fold} tests it on videos that it has not seen, if these are the ones "
-                "it was trained on"
+                f"--data.folds {folds} --data.fold {fold} tests it on videos that it has not seen, if these are those "
+                "that it was trained on"
             )
         recipe.update(folds=1, fold=0, validation=False)
     recipe["name"] = name

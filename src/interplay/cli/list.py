@@ -23,7 +23,9 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     made.add_argument("what", choices=tuple(LISTS), help="which of them")
-    made.add_argument("--cost", metavar="NAME", help="with models: parameters and GMACs of each variant of megcn or agos")
+    made.add_argument(
+        "--cost", metavar="NAME", help="with models: parameters and GMACs of each variant of megcn or agos"
+    )
     made.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return made
 
@@ -59,11 +61,17 @@ def recipes() -> list[Row]:
             {
                 "recipe": name,
                 "data": recipe["data"]["name"],
-                "epochs": recipe["training"]["epochs"],
+                "epochs": _epochs(recipe),
                 "description": first.removeprefix("#").strip() if first.startswith("#") else "",
             }
         )
     return rows
+
+
+def _epochs(recipe: Mapping[str, Any]) -> int:
+    """Of a run: those of training, or of all its stages at most."""
+    stages = [recipe[f"stage{number}"]["epochs"] for number in (1, 2, 3, 4) if f"stage{number}" in recipe]
+    return sum(stages) if stages else int(recipe["training"]["epochs"])
 
 
 def models() -> list[Row]:
@@ -94,6 +102,9 @@ def _input(config: Mapping[str, Any]) -> str:
     if "layout" in config:
         streams = " + ".join(",".join(network["streams"]) for network in config["networks"])
         return f"{config['layout']['name']}: {streams}"
+    if config.get("system") == "agos":
+        given = config["preparation"]
+        return f"videos: {given['frames']} frames of {given['height']}×{given['width']}"
     return f"pictures: {config['model']['task']}" if "model" in config else "pictures"
 
 
