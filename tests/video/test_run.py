@@ -1,4 +1,4 @@
-"""Whole runs of the four stages on a few of the playground's clips, through the command line where people would use it."""
+"""Whole runs of the four stages on a few of the playground's clips."""
 
 from __future__ import annotations
 
@@ -111,58 +111,54 @@ def test_what_each_stage_leaves_alone(whole: Path) -> None:
         assert not same(third, fourth, prefix), prefix
 
 
-@pytest.mark.parametrize(
-    ("kind", "where"),
-    [
-        (PretrainingTask, (1, 1)),
-        (SearchTask, (1, 1)),
-        (DiscreteTask, (1, 0)),
-        (DiscreteTask, (1, 1)),
-    ],
-)
-def test_killed_and_resumed_is_uninterrupted(
-    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[StageTask], where: tuple[int, int]
-) -> None:
-    joint = where == (1, 1)
+class Killed(Exception):
+    pass
 
-    class Killed(Exception):
-        pass
 
+def killed_in(kind: type[StageTask], epoch: int, batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on, this batch of this kind of stage is never trained."""
     step: Callable[..., Any] = kind.training_step
 
-    def stopping(self: Any, batch: Any, batch_idx: int) -> Any:
-        here = (self.current_epoch, batch_idx) == where
-        if here and (kind is not DiscreteTask or self.joint == joint):
+    def stopping(self: Any, given: Any, batch_idx: int) -> Any:
+        if (self.current_epoch, batch_idx) == (epoch, batch):
             raise Killed
-        return step(self, batch, batch_idx)
+        return step(self, given, batch_idx)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(kind, "training_step", stopping)
-        with pytest.raises(Killed):
-            train_recipe(tiny(), tmp_path / "broken", quiet=True)
-    train_recipe(tiny(), tmp_path / "broken", quiet=True, resume=True)
-    for number, (one, other) in enumerate(zip(states(whole), states(tmp_path / "broken"), strict=True), start=1):
+    monkeypatch.setattr(kind, "training_step", stopping)
+
+
+def test_stage_after_stage_each_killed_and_resumed_is_one_uninterrupted_run(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InterplayError, match="stage 2 needs stage 1"):
+        train_recipe(tiny(), tmp_path / "early", stage="2", quiet=True)
+    with pytest.raises(InterplayError, match="expected all or one of 1, 2, 3, 4"):
+        train_recipe(tiny(), tmp_path / "no", stage="5", quiet=True)
+    broken = tmp_path / "broken"
+    moments = {
+        "1": (PretrainingTask, 1, 1),
+        "2": (SearchTask, 2, 1),
+        "3": (DiscreteTask, 0, 2),
+        "4": (DiscreteTask, 1, 0),
+    }
+    for stage, moment in moments.items():
+        with monkeypatch.context() as patch:
+            killed_in(*moment, patch)
+            with pytest.raises(Killed):
+                train_recipe(tiny(), broken, stage=stage, quiet=True)
+        assert not StageFolder(broken / f"stage{stage}").finished
+        result = train_recipe(tiny(), broken, stage=stage, resume=True, quiet=True)
+        assert bool(result) == (stage == "4")
+    for number, (one, other) in enumerate(zip(states(whole), states(broken), strict=True), start=1):
         assert one.keys() == other.keys()
         different = [name for name in one if not torch.equal(one[name], other[name])]
         assert not different, (number, different)
     timeless = [
         [{key: value for key, value in row.items() if key != "seconds"} for row in table(run)]
-        for run in (whole, tmp_path / "broken")
+        for run in (whole, broken)
     ]
     assert timeless[0] == timeless[1]
-
-
-def test_stage_after_stage(whole: Path, tmp_path: Path) -> None:
-    with pytest.raises(InterplayError, match="stage 2 needs stage 1"):
-        train_recipe(tiny(), tmp_path / "early", stage="2", quiet=True)
-    with pytest.raises(InterplayError, match="expected all or one of 1, 2, 3, 4"):
-        train_recipe(tiny(), tmp_path / "no", stage="5", quiet=True)
-    for stage in "1234":
-        result = train_recipe(tiny(), tmp_path / "steps", stage=stage, quiet=True)
-        assert bool(result) == (stage == "4")
-    for one, other in zip(states(whole), states(tmp_path / "steps"), strict=True):
-        assert all(torch.equal(value, other[name]) for name, value in one.items())
-    assert train_recipe(tiny(), tmp_path / "steps", resume=True, quiet=True) == result
+    assert train_recipe(tiny(), broken, resume=True, quiet=True) == result
 
 
 def test_a_shared_first_stage_and_the_baselines(whole: Path, tmp_path: Path) -> None:
@@ -187,7 +183,7 @@ def test_a_shared_first_stage_and_the_baselines(whole: Path, tmp_path: Path) -> 
             assert torch.equal(fixed["backbone.stem.convolution.weight"], first["backbone.stem.convolution.weight"])
     with pytest.raises(InterplayError, match="another input"):
         train_recipe(tiny(input__frames=8, training__begin_from=shared), tmp_path / "other", quiet=True)
-    with pytest.raises(InterplayError, match="no stage.json"):
+    with pytest.raises(InterplayError, match=r"no stage\.json"):
         train_recipe(tiny(training__begin_from=str(tmp_path / "nowhere")), tmp_path / "none", quiet=True)
 
 
@@ -213,26 +209,17 @@ def test_without_adaptivity_all_clips_share_a_structure(tmp_path: Path) -> None:
 
 def test_kept_maps_and_frames_are_made_once_and_resume_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = {"input__keep_frames": 12, "input__cache_folder": str(tmp_path / "cache"), "stage2__keep_draws": 2}
-    recipe = tiny(**kept, training__frozen_bf16=True)
-    first = train_recipe(recipe, tmp_path / "first", quiet=True)
-    assert len(list((tmp_path / "cache").glob("*/index.json"))) == 2
-
-    class Killed(Exception):
-        pass
-
-    step = SearchTask.training_step
-
-    def stopping(self: SearchTask, batch: Any, batch_idx: int) -> Any:
-        assert batch.frames is None  # no backbone in this stage
-        if (self.current_epoch, batch_idx) == (2, 0):
-            raise Killed
-        return step(self, batch, batch_idx)
-
+    recipe = tiny(**kept, training__frozen_bf16=True, stage1__epochs=1, stage2__epochs=2, stage4__epochs=0)
     with monkeypatch.context() as patch:
-        patch.setattr(SearchTask, "training_step", stopping)
+        killed_in(SearchTask, 1, 0, patch)
         with pytest.raises(Killed):
             train_recipe(recipe, tmp_path / "second", quiet=True)
+    held = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.bin")}
+    assert sorted(path.name for path in held) == ["boxes.bin", "boxes.bin", "features.bin", "frames.bin"]
     second = train_recipe(recipe, tmp_path / "second", quiet=True, resume=True)
+    first = train_recipe(recipe, tmp_path / "first", quiet=True)
+    assert held == {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.bin")}
     assert first["metrics"]["last"] == second["metrics"]["last"]
-    for one, other in zip(states(tmp_path / "first"), states(tmp_path / "second"), strict=True):
+    for number in (1, 2, 3):
+        one, other = (StageFolder(tmp_path / run / f"stage{number}").state() for run in ("first", "second"))
         assert all(torch.equal(value, other[name]) for name, value in one.items())

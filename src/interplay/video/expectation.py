@@ -76,7 +76,7 @@ def seconds(data: VideoData, network: AGOS, sections: Sections) -> dict[str, flo
             with torch.set_grad_enabled(gradients), torch.autocast("cpu", torch.bfloat16, enabled=autocast):
                 answer = run()
             if gradients:
-                answer.float().mean().backward()
+                answer.float().mean().backward()  # type: ignore[no-untyped-call]
             best = min(best, time.perf_counter() - started)
         found[name] = best / batch
 
@@ -89,7 +89,7 @@ def seconds(data: VideoData, network: AGOS, sections: Sections) -> dict[str, flo
         features = network.backbone_features(clips)
     network.train()
     mode = "search" if sections.searches else "discrete"
-    measured("search", lambda: network(None, boxes, mode=mode, features=features).logits, True)  # type: ignore[arg-type]
+    measured("search", lambda: network(None, boxes, mode=mode, features=features).logits, True)
     measured("graph", lambda: network(None, boxes, features=features).logits, True)
     network.eval()
     measured("discrete", lambda: network(None, boxes, features=features).logits, False)

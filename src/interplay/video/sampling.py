@@ -46,7 +46,8 @@ def grid_frames(length: int, jitter: FloatArray) -> IntArray:
     step = (length - 1) / (count - 1) if count > 1 else 0.0
     moved = np.floor(jitter * (np.floor(step / 2) + 1))
     moved[0] = 0.0
-    return np.clip((step * np.arange(count) + moved).astype(np.int64), 0, length - 1)
+    frames = (step * np.arange(count) + moved).astype(np.int64)
+    return np.asarray(np.clip(frames, 0, length - 1))
 
 
 @dataclass(frozen=True)

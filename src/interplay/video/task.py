@@ -77,7 +77,9 @@ class StageTask(pl.LightningModule):
 
     def output(self, batch: VideoBatch, mixed: bool = False) -> VideoOutput:
         """Logits, with mixtures (search) or discrete structures."""
-        return self.network(None, batch.boxes, mode="search" if mixed else "discrete", features=self.features(batch))
+        features = self.features(batch)
+        found: VideoOutput = self.network(None, batch.boxes, mode="search" if mixed else "discrete", features=features)
+        return found
 
     def losses(self, batch: VideoBatch, output: VideoOutput) -> Tensor:
         """Cross-entropy of each clip, noted for the epoch's figures."""
@@ -349,7 +351,7 @@ class StructureWatch:
         shares = weights.double().softmax(-1)
         figures = {
             "changed": float((choices != self.choices).any(1).double().mean()),
-            "distinct": float(len(choices.unique(dim=0))),
+            "distinct": float(len({tuple(row) for row in choices.tolist()})),
             "entropy": float(torch.special.entr(shares).sum(-1).mean()),
         }
         figures |= {
@@ -367,7 +369,8 @@ class StructureWatch:
         rows = self.rows(task.data)
         pooled_once = task.frozen and task.network.model.alpha_in == "backbone"
         if pooled_once and self._pooled is not None:
-            return task.network.structure_weights(self._pooled)
+            made: Tensor = task.network.structure_weights(self._pooled)
+            return made
         was_training = task.training
         task.eval()
         found, pooled = [], []
@@ -380,7 +383,7 @@ class StructureWatch:
         task.train(was_training)
         if pooled_once:
             self._pooled = torch.cat(pooled)
-            return task.network.structure_weights(self._pooled)
+            return self.weights(task)
         return torch.cat(found)
 
     def rows(self, data: VideoData) -> list[int]:
