@@ -57,7 +57,7 @@ class ContainerSource:
     frame. Frames are turned upright as the file says. One whose size differs from the first's is scaled to it.
 
     A frame is broken if the decoder gives none for it or calls it corrupt, also when everything before it is decoded,
-    or if its packet ends early.
+    or if its packet ends early; where all are, those that decode at all are shown.
 
     Raises:
         DataError: on first use, a file that cannot be opened or has no frame that decodes.
@@ -67,6 +67,7 @@ class ContainerSource:
         self.path = Path(path)
         self._replaced: dict[int, int] = {}
         self._good: NDArray[np.bool_] | None = None
+        self._any = False
 
     def __repr__(self) -> str:
         return f"ContainerSource({str(self.path)!r})"
@@ -155,10 +156,13 @@ class ContainerSource:
         return nearest_good(self._good)[asked]
 
     def _scan(self) -> NDArray[np.bool_]:
-        """Which frames decode, when everything is decoded."""
+        """Which frames are good, when everything is decoded."""
         good = np.zeros(self.frame_count, bool)
-        for index, _ in self._from_the_start(self.frame_count - 1):
-            good[index] = True
+        for self._any in (False, True):
+            for index, _ in self._from_the_start(self.frame_count - 1):
+                good[index] = True
+            if good.any():
+                break
         return good
 
     def _from_the_start(self, last: int) -> Iterator[tuple[int, av.VideoFrame]]:
@@ -173,7 +177,7 @@ class ContainerSource:
                 return
 
     def _is_good(self, index: int, frame: av.VideoFrame) -> bool:
-        return not frame.is_corrupt and index not in self.timeline.broken_packets
+        return self._any or (not frame.is_corrupt and index not in self.timeline.broken_packets)
 
     def _quickly(self, wanted: NDArray[np.int64]) -> Iterator[tuple[int, av.VideoFrame]]:
         """Good frames, at least the wanted ones where the file is whole."""
