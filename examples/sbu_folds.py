@@ -4,7 +4,8 @@
 
 Trains every fold that DIR holds (all five of the standard protocol, if they are there) with every seed, once with the
 joint stream and once with joint, bone and motion side by side, and adds up the two by score. Finished runs are kept, so
-an interrupted study continues. ``--ship DIR`` trains on all folds instead and writes one model folder of all networks.
+an interrupted study continues; ``--views`` scores finished runs anew, in other views of the test clips. ``--ship DIR``
+trains on all folds instead and writes one model folder of all networks.
 """
 
 from __future__ import annotations
@@ -14,6 +15,10 @@ import os
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from interplay.evaluation.scores import Scores
 
 STREAMS = {"joint": ["joint"], "joint+bone+motion": ["joint", "bone", "motion"]}
 
@@ -37,10 +42,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--out", type=Path, default=Path("runs/sbu"))
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="runs at a time")
+    parser.add_argument("--views", nargs="*", help="score the trained models in these views, not in the recipe's")
     parser.add_argument("--ship", type=Path, help="train on all folds and write one model folder here")
     arguments = parser.parse_args()
 
     from interplay.data.sbu import SBU
+    from interplay.evaluation.scores import Scores
 
     folds: list[int | None] = [None] if arguments.ship else [*SBU(arguments.root).folds]
     runs = {
@@ -49,20 +56,51 @@ def main() -> None:
         for fold in folds
         for seed in arguments.seeds
     }
-    jobs = [(streams, fold, seed, out, arguments.root) for (streams, fold, seed), out in runs.items()]
+    jobs = [
+        (streams, fold, seed, out, arguments.root)
+        for (streams, fold, seed), out in runs.items()
+        if arguments.views is None or not (out / "result.json").is_file()
+    ]
     with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as pool:
         list(pool.map(train, jobs))
     if arguments.ship:
         ship(list(runs.values()), arguments.ship)
     else:
-        table(runs, folds, arguments.seeds)
+        views = arguments.views
+        scores = {
+            (streams, fold, seed): Scores.load(out / "scores-test.npz")
+            if views is None
+            else score(out, views, arguments.root)
+            for (streams, fold, seed), out in runs.items()
+        }
+        table(scores, folds, arguments.seeds)
 
 
-def table(runs: dict[tuple[str, int | None, int], Path], folds: list[int | None], seeds: list[int]) -> None:
+def score(out: Path, views: list[str], root: str) -> Scores:
+    """Scores of a finished run on its held-out fold, each clip seen in these views."""
+    import json
+    from dataclasses import replace
+
+    import numpy as np
+
+    from interplay.data.sbu import SBU
+    from interplay.evaluation.scores import Scores
+    from interplay.loading import load_skeletons
+
+    model = load_skeletons(out)
+    model.settings = replace(model.settings, views=tuple(views))
+    fold = json.loads((out / "result.json").read_text(encoding="utf-8"))["protocol"]["data"]["test_fold"]
+    dataset = SBU(root, test_fold=fold)
+    clips = [dataset.read(int(index)) for index in dataset.parts()["test"]]
+    labels = np.array([clip.label for clip in clips], np.int64)
+    return Scores(tuple(clip.id for clip in clips), model.scores(clips), labels, model.classes)
+
+
+def table(scores: dict[tuple[str, int | None, int], Scores], folds: list[int | None], seeds: list[int]) -> None:
     """Markdown: pooled accuracy of each seed, its mean and deviation over seeds, and each fold's mean."""
     from interplay.evaluation.classification import top_k
     from interplay.evaluation.protocols import across_folds
-    from interplay.evaluation.scores import Scores, fuse
+    from interplay.evaluation.scores import fuse
     from interplay.evaluation.uncertainty import spread
 
     print(
@@ -75,11 +113,7 @@ def table(runs: dict[tuple[str, int | None, int], Path], folds: list[int | None]
         for seed in seeds:
             found = {}
             for fold in folds:
-                parts = [
-                    Scores.load(runs[each, fold, seed] / "scores-test.npz")
-                    for each in STREAMS
-                    if name in (each, "both, fused by score")
-                ]
+                parts = [scores[each, fold, seed] for each in STREAMS if name in (each, "both, fused by score")]
                 found[str(fold)] = parts[0] if len(parts) == 1 else fuse(parts, of="probabilities")
                 per_fold[fold].append(top_k(found[str(fold)]).value)
             pooled.append(across_folds(found).pooled["top1"].value)

@@ -194,6 +194,32 @@ def test_views_make_the_answer_symmetric(make_clip) -> None:  # type: ignore[no-
     np.testing.assert_allclose(answer.sum(), 1.0, atol=1e-5)
 
 
+def test_crops_are_the_mean_over_the_clip_and_its_first_middle_and_last_nine_tenths(make_clip) -> None:  # type: ignore[no-untyped-def]
+    torch.manual_seed(0)
+
+    def looking(*views: str) -> SkeletonRecogniser:
+        torch.manual_seed(0)
+        return SkeletonRecogniser(
+            networks=[{"streams": ["joint"], "model": {"channels": [16, 32, 64], "depth": [1, 1, 1]}}],
+            classes=["hug", "push"],
+            layout=load_layout("sbu15").to_dict(),
+            input={"window": 16, "views": list(views)},
+        ).eval()
+
+    clips = [make_clip(frames=31), make_clip(frames=7), make_clip(frames=40)]
+    plain = looking()
+    expected = []
+    for clip in clips:
+        frames = len(clip.joints)
+        kept = min(max(8, round(0.9 * frames)), frames)
+        looks = [clip]
+        for start in (0, (frames - kept) // 2, frames - kept):
+            looks.append(replace(clip, joints=clip.joints[start : start + kept]))
+        expected.append(np.mean([plain.probabilities([look])[0] for look in looks], axis=0))
+    np.testing.assert_allclose(looking("crops").probabilities(clips), expected, atol=1e-5)
+    assert looking("crops", "mirror").settings.looks == 8
+
+
 def test_changed_weights_change_the_next_answer(recogniser, make_clip) -> None:  # type: ignore[no-untyped-def]
     clips = [make_clip(frames=20)]
     before = recogniser.scores(clips)

@@ -17,6 +17,8 @@ from interplay.graph.layouts import SkeletonLayout
 from interplay.skeleton.transforms import present
 from interplay.training.draws import generator
 
+CROP, LEAST = 0.9, 8
+"""Share and least number of frames that the view "crops" keeps of a clip."""
 DRAWS = 14
 """Uniform draws per clip and epoch: crop (2), rotation (3), mirror (1), scale (1), shear (6), entity swap (1)."""
 
@@ -46,15 +48,39 @@ def mirrored(
 
 
 def views(
-    clips: Float[Tensor, "batch time entity joint 3"], names: Sequence[str], layout: SkeletonLayout
-) -> list[Float[Tensor, "batch time entity joint 3"]]:
-    """The clips as they are, and in every combination of the named changes (``entity_swap``, ``mirror``)."""
-    made = [clips]
+    clips: Float[Tensor, "batch time entity joint 3"],
+    lengths: Int[Tensor, " batch"],
+    names: Sequence[str],
+    layout: SkeletonLayout,
+) -> list[tuple[Float[Tensor, "batch time entity joint 3"], Int[Tensor, " batch"]]]:
+    """The clips as they are, and in every combination of the named changes, each with its lengths in frames.
+
+    Args:
+        clips: padded with zeros behind their lengths.
+        lengths: of the clips, in frames.
+        names: of :data:`~interplay.skeleton.inputs.VIEWS`.
+        layout: for the joints that a mirror exchanges.
+    """
+    made = [(clips, lengths)]
+    if "crops" in names:
+        shorter = (CROP * lengths.double()).round().long().clamp_min(LEAST).minimum(lengths)
+        room = lengths - shorter
+        made += [(cut(clips, start, shorter), shorter) for start in (torch.zeros_like(room), room // 2, room)]
     if "entity_swap" in names:
-        made += [each.flip(2) for each in made]
+        made += [(each.flip(2), length) for each, length in made]
     if "mirror" in names:
-        made += [mirrored(each, layout) for each in made]
+        made += [(mirrored(each, layout), length) for each, length in made]
     return made
+
+
+def cut(
+    clips: Float[Tensor, "batch time entity joint 3"], start: Int[Tensor, " batch"], length: Int[Tensor, " batch"]
+) -> Float[Tensor, "batch time entity joint 3"]:
+    """Frames ``[start, start + length)`` of each clip, padded with zeros as before."""
+    frame = torch.arange(clips.shape[1], device=clips.device)
+    source = (start[:, None] + frame).clamp_max(clips.shape[1] - 1)
+    kept = clips[torch.arange(len(clips), device=clips.device)[:, None], source]
+    return kept * (frame < length[:, None])[:, :, None, None, None]
 
 
 def swap_entities(

@@ -193,7 +193,7 @@ class SkeletonData(pl.LightningDataModule):
             return Batch(torch.zeros(shape, device=device), labels, rows)
         clips, lengths = self._gather(rows, device)
         if look:
-            clips = views(clips, settings.views, self.cache.layout)[look]
+            clips, lengths = views(clips, lengths, settings.views, self.cache.layout)[look]
         return Batch(network_input(clips, lengths, settings, settings.streams, self.cache.layout), labels, rows)
 
     def training_batch(self, epoch: int, number: int, rank: int = 0, device: torch.device | str = "cpu") -> Batch:
@@ -241,9 +241,8 @@ class SkeletonData(pl.LightningDataModule):
 
     def iterate(self, part: str, device: torch.device | str) -> Iterator[list[Batch]]:
         """Every batch of a part, in each of its views."""
-        looks = 2 ** len(self.settings.views)
         for number in range(self.batches(part)):
-            yield [self.evaluation_batch(part, number, device, look=look) for look in range(looks)]
+            yield [self.evaluation_batch(part, number, device, look=look) for look in range(self.settings.looks)]
 
 
 _held: dict[str, ClipCache] = {}

@@ -18,8 +18,8 @@ from interplay.graph.layouts import SkeletonLayout
 
 STREAMS = ("joint", "bone", "motion", "bone_motion")
 Stream = Literal["joint", "bone", "motion", "bone_motion"]
-VIEWS = ("entity_swap", "mirror")
-View = Literal["entity_swap", "mirror"]
+VIEWS = ("entity_swap", "mirror", "crops")
+View = Literal["entity_swap", "mirror", "crops"]
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class InputSettings:
         crop: share of the clip that testing looks at, in the middle.
         single_actor: what stands in the second slot when there is one entity: zeros, or its duplicate.
         views: what a test clip is also looked at as, beside as it is: with its entities exchanged ("entity_swap"),
-            in a mirror ("mirror"), both; the probabilities are averaged. For classes that neither changes. The paper
-            uses none.
+            in a mirror ("mirror"), both; without its last tenth, its first, and half a tenth at either end ("crops");
+            the probabilities are averaged. For classes that none of them changes. The paper uses none.
     """
 
     window: int = 64
@@ -53,9 +53,15 @@ class InputSettings:
             raise InterplayError(f"input.crop: found {self.crop}, expected a share in (0, 1]")
         for view in self.views:
             if view not in VIEWS:
-                raise InterplayError(f"input.views: found {view!r}, expected {' or '.join(VIEWS)}")
+                raise InterplayError(f"input.views: found {view!r}, expected one of {', '.join(VIEWS)}")
         if len(self.axes) != 3 or not all(math.isfinite(a) and a != 0 for a in self.axes):
             raise InterplayError(f"input.axes: found {self.axes}, expected three finite factors other than 0")
+
+    @property
+    def looks(self) -> int:
+        """In how many views a test clip is seen."""
+        doubled = sum(view != "crops" for view in self.views)
+        return (1 << doubled) * (4 if "crops" in self.views else 1)
 
     def to_dict(self) -> dict[str, Any]:
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}

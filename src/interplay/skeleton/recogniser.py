@@ -127,11 +127,11 @@ class SkeletonRecogniser(
     def _logits(self, clips: Sequence[SkeletonClip], networks: Iterable[nn.Module]) -> Float[Tensor, "batch class"]:
         device = next(self.parameters()).device
         padded, lengths = self._padded(clips)
-        looks = views(padded.to(device), self.settings.views, self.layout)
+        looks = views(padded.to(device), lengths.to(device), self.settings.views, self.layout)
         outputs = [
-            network(network_input(look, lengths.to(device), self.settings, streams, self.layout))
+            network(network_input(look, length, self.settings, streams, self.layout))
             for network, streams in zip(networks, self.streams, strict=True)
-            for look in looks
+            for look, length in looks
         ]
         return average(outputs)
 
