@@ -79,6 +79,13 @@ def test_show_playground_scenes(folder: Path, capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().out.count("twin:") == 2
 
 
+def test_show_playground_videos(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run_example(EXAMPLES / "show_playground_videos.py", ["--only", "slope", "edge", "--frames", "4", "--scale", "1"])
+    with Image.open(folder / "videos.png") as picture:
+        assert picture.size == (4 * 96, 4 * 72)
+    assert capsys.readouterr().out.count("difference_propagation") == 2
+
+
 def test_sil_in_torchvision_detector(capsys: pytest.CaptureFixture[str]) -> None:
     run_example(EXAMPLES / "sil_in_torchvision_detector.py", ["--side", "96", "--boxes-at-most", "5"])
     lines = capsys.readouterr().out.splitlines()

@@ -68,7 +68,7 @@ class TableEpisode:
 
     def true_boxes(self) -> dict[str, Array]:
         """Name → (T, 4), x1, y1, x2, y2 as shares of the frame, clipped to it; NaN where less than a quarter of the
-        box is inside the picture. What never is inside is left out; what hides behind something else has its box all the same."""
+        box is inside the picture. What never is inside is left out; what hides behind something else has its box."""
         sides = np.array([*self.size, *self.size], dtype=np.float64)
         found = {}
         for each in self._all:

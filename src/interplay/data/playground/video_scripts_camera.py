@@ -39,7 +39,7 @@ def turn_upwards(stage: TableStage) -> Event:
     start, end = stage.span((0.03, 0.22), (0.78, 0.97))
     stage.see(pitch=(0.42, 0.58))
     _still_life(stage, 0.62, (3, 6))
-    amount, middle = stage.uniform(0.09, 0.17), stage.uniform(-0.08, 0.08)
+    amount, middle = stage.uniform(0.06, 0.12), stage.uniform(-0.13, 0.13)
     _moved(stage, 0.0, middle + amount * (1.0 - 2.0 * stage.progress(start, end)), 1.0)
     return {"what": "camera up", "start": start, "end": end}
 
@@ -106,13 +106,15 @@ def towards_each_other(stage: TableStage, both: bool) -> Event:
     Where they are at half time is the same either way, so that places say as little as they can.
     """
     stage.clutter()
-    start, end = stage.span((0.08, 0.25), (0.72, 0.92))
+    start, end = stage.span((0.05, 0.38), (0.60, 0.95))
     share = stage.progress(start, end)
-    far, near = stage.uniform(0.48, 0.58), stage.uniform(0.22, 0.27)
+    near = stage.uniform(0.22, 0.30)
+    far = near + stage.uniform(0.10, 0.30)
     gap = far + (near - far) * share
-    centre, mover, z = stage.uniform(-0.07, 0.07), stage.side(), stage.uniform(-0.06, 0.06)
-    # Where one stays, the middle between the two moves towards it.
-    middle = centre + (0.0 if both else 0.5) * mover * (gap - 0.5 * (far + near))
+    centre, mover, z = stage.uniform(-0.10, 0.10), stage.side(), stage.uniform(-0.06, 0.06)
+    # Where one stays, the middle between the two moves towards it; where both move, it is somewhere on that way.
+    shift = np.full(stage.frames, stage.uniform(-0.5, 0.5) * (far - near))
+    middle = centre + 0.5 * mover * (shift if both else gap - 0.5 * (far + near))
     for side in (-1.0, 1.0):
         thing = stage.thing(stage.kind(), stage.track(middle + 0.5 * side * gap, 0.0, z))
         reach = thing.position + np.array([side * 0.5 * thing.size[0], 0.5 * thing.size[1], 0.0])

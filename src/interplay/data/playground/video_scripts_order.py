@@ -25,7 +25,9 @@ def open_lid(stage: TableStage) -> Event:
     """A hand turns the lid of a crate up."""
     stage.clutter()
     start, end = stage.span((0.22, 0.34), (0.60, 0.76))
-    share = stage.progress(start, end)
+    # From a state of its own to another: a first frame does not say much of which way the lid will go.
+    lowest, wider = stage.uniform(0.0, 0.5), stage.uniform(0.35, 0.5)
+    share = lowest + wider * stage.progress(start, end)
     x, z = stage.uniform(-0.22, 0.22), stage.uniform(-0.10, 0.05)
     crate = stage.thing("crate", stage.track(x, 0.0, z), scale=stage.uniform(0.9, 1.15))
     crate.amount = share

@@ -99,8 +99,8 @@ def along_with(stage: TableStage, same: bool) -> Event:
     start, end = stage.span((0.10, 0.22), (0.76, 0.92))
     share = stage.progress(start, end) - 0.5
     side = stage.side()
-    distances = stage.uniform(0.22, 0.32), stage.uniform(0.26, 0.40)
-    places = stage.uniform(-0.16, 0.16), stage.uniform(-0.20, 0.20)
+    distances = stage.uniform(0.15, 0.24), stage.uniform(0.18, 0.28)
+    places = stage.uniform(-0.22, 0.22), stage.uniform(-0.26, 0.26)
     z = stage.uniform(-0.02, 0.10)
     car = stage.thing("car", stage.track(0.0, 0.0, stage.uniform(-0.31, -0.26)), "car", scale=stage.uniform(0.95, 1.15))
     car.position[:, 0] = places[1] + (side if same else -side) * distances[1] * share
