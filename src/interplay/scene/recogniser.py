@@ -99,7 +99,7 @@ class SceneRecogniser(
         made = cls(
             classes=list(network.vocabulary.classes[1:]),
             predicates=list(network.vocabulary.predicates[1:]),
-            model=asdict(network.settings),
+            model={**asdict(network.settings), "word_vectors": None, "weights": None},  # places on one machine
             head=dict(head),
             preparation={"short": preparation.short, "long": preparation.long, "channels": preparation.channels},
             detector=None if detector is None else plain(asdict(detector)),

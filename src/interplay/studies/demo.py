@@ -23,6 +23,7 @@ from interplay.evaluation.uncertainty import wilson
 from interplay.interactions import NONE_OF_THE_KNOWN, Interaction, Prediction
 from interplay.loading import load_skeletons
 from interplay.skeleton.recogniser import SkeletonRecogniser
+from interplay.studies import demo_scenes
 from interplay.training.shipped import shipped_models
 from interplay.viz.animation import animate
 from interplay.viz.charts import timeline
@@ -103,9 +104,9 @@ def run_demo(out: str | Path, *, each: int = 5, say: Callable[[str], None] = pri
     pictures = folder / "pictures"
     pictures.mkdir(parents=True, exist_ok=True)
     page = Page(
-        "Interplay: interactions between two people",
-        "The shipped models, asked about simulated episodes that they have never seen. Everything on this page was "
-        "made on this machine a moment ago.",
+        "Interplay: who does what to whom",
+        "The shipped models, asked about simulated episodes and pictures that they have never seen. Everything on this "
+        "page was made on this machine a moment ago.",
     )
     recogniser = load_skeletons("megcn-playground")
     say(f"megcn-playground: {each} unseen episodes of each of its {len(recogniser.classes)} classes")
@@ -118,6 +119,8 @@ def run_demo(out: str | Path, *, each: int = 5, say: Callable[[str], None] = pri
     _unknown(page, recogniser, each, say)
     if "megcn-sbu" in shipped:
         _real(page, load_skeletons("megcn-sbu"), each, pictures, say)
+    if demo_scenes.MODEL in shipped:
+        demo_scenes.scene_section(page, pictures, say)
     page.section("Next")
     page.code(
         "interplay predict megcn-sbu my_recording.npz --draw pictures\n"
