@@ -68,7 +68,7 @@ class _Something(VideoTable):
                 entries += reader.read(file, part, labelled=part != WITHHELD)
                 files.append(file)
         if len(files) == 1:
-            raise DataError(self.root, "", "no list of clips", " or ".join(self._list_files).format("validation"))
+            raise DataError(self.root, "", "no list of clips", self._list_files[0].format("val"))
         folders = [self.root / name for name in self._folders_of_videos] if videos is None else [self._given(videos)]
         by_clip = self._proposals_of([entry.id for entry in entries], proposals, boxes, boxes_height)
         settings = (*map(str, folders), boxes_height)

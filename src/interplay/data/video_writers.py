@@ -54,6 +54,7 @@ def write_plain(dataset: VideoDataset, out: Path, strict: bool, indices: Iterabl
         path = getattr(clip.source, "path", None)
         if not isinstance(path, Path):
             raise InterplayError(f"data convert: {dataset.name} has no files to copy, expected --to frames")
+        clip.source.read([0])  # what cannot be read is no part of the copy
         name = f"videos/{clip.id}{path.suffix if path.is_file() else ''}"
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
