@@ -11,7 +11,7 @@ from jaxtyping import install_import_hook
 # Before anything of the package is imported: every annotated function of these rooms is checked by beartype.
 SCENE = ("encodings", "features", "frequency", "geometry", "model", "ranking", "refinement")
 SCENE += ("regions", "resampling", "sampling", "superpixel", "task")
-VIDEO = ("affinity", "backbone", "cell", "inflation", "network", "operations", "regions", "state")
+VIDEO = ("affinity", "backbone", "cell", "convolution", "inflation", "network", "operations", "regions", "state")
 VIDEO += ("structure", "structure_weights", "substructures")
 install_import_hook(
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 
 import torch
@@ -9,9 +10,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from interplay.video.convolution import Triple, convolve
 from interplay.video.settings import BackboneSettings, TemporalKernels
 
-Triple = tuple[int, int, int]
 EXPANSION = 4
 
 
@@ -27,10 +28,35 @@ class ConvolutionNorm(nn.Module):
         self.convolution = nn.Conv3d(inputs, outputs, kernel, stride, padding, bias=False)
         nn.init.kaiming_normal_(self.convolution.weight, mode="fan_out", nonlinearity="relu")
         self.norm = nn.BatchNorm3d(outputs)
+        self.stride = stride
 
     def forward(self, x: Float[Tensor, "batch channel frame y x"]) -> Float[Tensor, "batch out step v u"]:
-        made: Tensor = self.norm(self.convolution(x))
+        made: Tensor = self.norm(convolve(x, self.convolution.weight, stride=self.stride))
         return made
+
+    def folded(self) -> FoldedConvolution:
+        """The same in evaluation mode, as one convolution."""
+        return FoldedConvolution(self)
+
+
+class FoldedConvolution(nn.Module):
+    """A :class:`ConvolutionNorm` in evaluation mode with the batch norm inside the convolution; no gradients."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, layer: ConvolutionNorm) -> None:
+        super().__init__()
+        norm = layer.norm
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        slope = norm.weight.detach() * torch.rsqrt(norm.running_var + norm.eps)
+        self.stride = layer.stride
+        self.register_buffer("weight", layer.convolution.weight.detach() * slope[:, None, None, None, None])
+        self.register_buffer("bias", norm.bias.detach() - slope * norm.running_mean)
+
+    def forward(self, x: Float[Tensor, "batch channel frame y x"]) -> Float[Tensor, "batch out step v u"]:
+        return convolve(x, self.weight, self.bias, self.stride)
 
 
 class Bottleneck(nn.Module):
@@ -55,9 +81,8 @@ class Bottleneck(nn.Module):
         self.shortcut = ConvolutionNorm(inputs, outputs, (1, 1, 1), strided) if projected else None
 
     def forward(self, x: Float[Tensor, "batch channel step y x"]) -> Float[Tensor, "batch out step v u"]:
-        made = torch.relu_(self.second(torch.relu_(self.first(x))))
-        made = self.third(made)
-        made = made + (x if self.shortcut is None else self.shortcut(x))
+        made = self.third(torch.relu_(self.second(torch.relu_(self.first(x)))))
+        made += x if self.shortcut is None else self.shortcut(x)
         return torch.relu_(made)
 
 
@@ -103,6 +128,8 @@ class InflatedResNet50(nn.Module):
             self.stages.append(blocks)
         self._frozen = -1  # parts that are frozen: the stem is part 0, stage k part k
         self._train_norms = True
+        self.input_dtype: torch.dtype | None = None
+        """What clips are converted to; of a snapshot."""
 
     @property
     def channels(self) -> int:
@@ -126,6 +153,16 @@ class InflatedResNet50(nn.Module):
         for place, part in enumerate(self.parts()):
             part.requires_grad_(place > self._frozen)
         return self.train(self.training)
+
+    def folded(self, dtype: torch.dtype = torch.float32) -> InflatedResNet50:
+        """A snapshot for inference in this precision, the batch norms inside the convolutions; it has no parameters."""
+        made = copy.deepcopy(self).eval().requires_grad_(False)
+        for module in list(made.modules()):
+            for name, child in list(module.named_children()):
+                if isinstance(child, ConvolutionNorm):
+                    setattr(module, name, child.folded())
+        made.input_dtype = dtype
+        return made.to(dtype)
 
     @property
     def frozen(self) -> bool:
@@ -152,6 +189,8 @@ class InflatedResNet50(nn.Module):
                 yield stage, block
 
     def forward(self, clip: Float[Tensor, "batch 3 frame height width"]) -> Float[Tensor, "batch channel step y x"]:
+        if self.input_dtype is not None:
+            clip = clip.to(self.input_dtype)
         if self.settings.channels_last:
             clip = clip.contiguous(memory_format=torch.channels_last_3d)
         x = self.pool(torch.relu_(self.stem(clip)))
