@@ -7,8 +7,8 @@
 ``python benchmarks/run.py --profile training fp32``   where a step's time goes
 
 A suite is a module here with a function ``rows()`` that yields :class:`benchmarks.row.Row` or mappings with ``name``,
-``value``, ``unit`` (and ``ratio``): network, start, reader, latency, evaluator, decode, scene_heads. One whose ``rows`` takes
-``parts`` can be measured in parts; scene_heads as a whole takes about an hour and 12 GB.
+``value``, ``unit`` (and ``ratio``): network, start, reader, latency, evaluator, decode, scene_heads. One whose
+``rows`` takes ``parts`` can be measured in parts; scene_heads as a whole takes about an hour and 12 GB.
 """
 
 from __future__ import annotations

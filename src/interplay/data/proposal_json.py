@@ -77,7 +77,7 @@ class JsonProposals:
     def proposals(self, id: str, height: int, width: int) -> Proposals | None:
         found = self._found.get(id)
         if isinstance(found, DataError):
-            raise found
+            raise found.with_traceback(None)
         return found
 
 
@@ -143,7 +143,7 @@ class AnnotatedBoxes:
         if found is None:
             return None
         if isinstance(found, DataError):
-            raise found
+            raise found.with_traceback(None)
         _, frames = found
         scale = 1.0 if self.height is None else self.height / height
         size = np.array([width * scale, height * scale] * 2)

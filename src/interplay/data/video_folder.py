@@ -72,6 +72,9 @@ class VideoFolder(VideoTable):
         file = self.root / SOURCES if sources is None else Path(sources)
         groups = read_sources(file) if sources is not None or file.is_file() else {}
         self.without_source = sum(path.stem not in groups for _, path in found) if groups else 0
+        if not found:
+            names = ", ".join(there[:10])
+            raise DataError(self.root, "", f"no video in its folders ({names})", f"clips of {', '.join(self.classes)}")
         entries = []
         for name, path in found:
             id = f"{name}/{path.stem if path.is_file() else path.name}"

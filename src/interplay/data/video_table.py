@@ -122,7 +122,7 @@ class VideoTable:
         """The file or folder of a clip. DataError where there is none."""
         entry = self._entries[index]
         if entry.error is not None:
-            raise entry.error
+            raise entry.error.with_traceback(None)  # it may be raised often
         found = find_video(self._folders, entry.file or entry.id)
         if found is None:
             places = " or ".join(str(folder) for folder in self._folders)

@@ -53,9 +53,9 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     except FAILURES as error:
         raise DataError(path, "", reason(error), EXPECTED) from None
     with container:
-        if not container.streams.video:
+        stream = container.streams.best("video")  # not the picture of an album
+        if not isinstance(stream, VideoStream):
             raise DataError(path, "", "no video stream", EXPECTED)
-        stream = container.streams.video[0]
         decoder = stream.codec_context
         if decoder is None:
             raise DataError(path, "", "a codec that is not known", EXPECTED)
