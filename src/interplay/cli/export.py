@@ -12,8 +12,8 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="interplay export",
         description="Write a model as ONNX and compare the two on random input: a network for skeletons (any batch and "
-        "number of frames), or the relation head of a model for pictures on given features (any number of entities "
-        "and pairs).",
+        "number of frames), the relation head of a model for pictures on given features (any number of entities and "
+        "pairs), or a network for videos with the structure of the most training videos (any number of clips).",
         allow_abbrev=False,
     )
     made.add_argument("model", help="a shipped name (interplay list models), a model folder, or a hub id")

@@ -12,13 +12,15 @@ from interplay.scene.recogniser import SceneRecogniser
 from interplay.skeleton.export_onnx import export_onnx
 from interplay.skeleton.network import MutualExcitationGCN
 from interplay.skeleton.recogniser import SkeletonRecogniser
+from interplay.video.recogniser import VideoRecogniser
 
 TOLERANCE = 1e-3
 """Largest difference of a logit between PyTorch and ONNX that is taken for rounding."""
 
 
 def export(recogniser: Recogniser, path: Path) -> list[tuple[Path, float]]:
-    """Write a model, whatever its kind: the networks of one for skeletons, the relation head of one for pictures.
+    """Write a model, whatever its kind: the networks of one for skeletons, the relation head of one for pictures, the
+    network of one for videos with the structure of the most training videos.
 
     Returns:
         (file, largest difference between PyTorch and onnxruntime).
@@ -28,6 +30,10 @@ def export(recogniser: Recogniser, path: Path) -> list[tuple[Path, float]]:
     """
     if isinstance(recogniser, SceneRecogniser):
         return export_scenes(recogniser, path)
+    if isinstance(recogniser, VideoRecogniser):
+        from interplay.video.export_onnx import export_structure
+
+        return [(path, export_structure(recogniser.network, recogniser.most_frequent, path))]
     assert isinstance(recogniser, SkeletonRecogniser)
     return export_skeletons(recogniser, path)
 

@@ -61,6 +61,12 @@ class NormalisedActivation(nn.Module):
         return functional.leaky_relu(self.norm(x), self.slope)
 
 
+def without_self(scores: Float[Tensor, "batch node node"]) -> Float[Tensor, "batch node node"]:
+    """The same with −∞ on the diagonal; not in place, which an export could not express."""
+    own = torch.eye(scores.shape[-1], dtype=torch.bool, device=scores.device)
+    return scores.masked_fill(own, -torch.inf)
+
+
 def linear(inputs: int, outputs: int, bias: bool = True) -> nn.Linear:
     """A linear layer that starts kaiming-normal with bias 0, as in the release (agos.md §3, §4)."""
     made = nn.Linear(inputs, outputs, bias=bias)

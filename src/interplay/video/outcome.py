@@ -118,7 +118,7 @@ def structures(network: AGOS, data: VideoData, rows: Sequence[int], device: torc
     for batch in data.chosen(rows):
         moved = batch.to(device)
         features = moved.features if moved.features is not None else network.backbone_features(moved.clips()).float()
-        weights.append(network.weights(features).float().cpu())
+        weights.append(network.weights(features).detach().float().cpu())
         ids += batch.ids
         labels += batch.labels.tolist()
     joined = torch.cat(weights)

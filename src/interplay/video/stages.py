@@ -35,6 +35,8 @@ class Pretraining:
         fixed_layers: parts of the backbone that stay as they are: −1 none, 0 the stem, k also the first k stages. For a
             backbone that begins with weights of ImageNet the release keeps the stem.
         train_norms: batch norms use and update batch statistics.
+        still_start: the last batch norm of every block begins with gain 0 and the classifier with small weights, so that
+            the network begins as its shortcuts; for a backbone from random weights.
         batch_size: clips per step; None for input.batch_size.
     """
 
@@ -47,6 +49,7 @@ class Pretraining:
     label_smoothing: float = 0.0
     fixed_layers: int = -1
     train_norms: bool = True
+    still_start: bool = False
     batch_size: int | None = None
 
     def __post_init__(self) -> None:

@@ -23,6 +23,7 @@ from torch.nn import functional
 
 from interplay.training.draws import generator
 from interplay.training.tally import Tally
+from interplay.video.backbone import Bottleneck
 from interplay.video.datamodule import VideoData
 from interplay.video.network import AGOS, VideoOutput
 from interplay.video.preparation import VideoBatch
@@ -190,6 +191,8 @@ class PretrainingTask(StageTask):
         super().__init__(network, data)
         self.settings = settings
         network.backbone.freeze(settings.fixed_layers, settings.train_norms)
+        if settings.still_start:
+            begin_still(network)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return sgd([p for p in self.network.parameters() if p.requires_grad], self.settings)
@@ -345,7 +348,7 @@ class StructureWatch:
 
     def look(self, task: StageTask) -> dict[str, float]:
         """The figures of an epoch."""
-        weights = self.weights(task)
+        weights = self.weights(task).detach()
         choices = task.network.choose(weights).cpu()
         assert self.choices is not None
         shares = weights.double().softmax(-1)
@@ -391,6 +394,14 @@ class StructureWatch:
         every = data.parts["train"]
         order = torch.randperm(len(every), generator=generator(data.seed, "watched"))[: self.count]
         return [int(every[int(place)]) for place in order.sort().values]
+
+
+def begin_still(network: AGOS) -> None:
+    """Every block is its shortcut at first, and the classifier says next to nothing."""
+    for _, block in network.backbone.blocks():
+        assert isinstance(block, Bottleneck)
+        nn.init.zeros_(block.third.norm.weight)
+    nn.init.normal_(network.classifier.weight, std=0.01)
 
 
 def frozen_features(network: AGOS, clips: Tensor, bf16: bool) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from interplay.video.affinity import Affinity, NormalisedActivation, linear
+from interplay.video.affinity import Affinity, NormalisedActivation, linear, without_self
 from interplay.video.settings import VideoSettings
 from interplay.video.state import NodeState
 
@@ -35,7 +35,7 @@ class DifferencePropagation(nn.Module):
         x = state.nodes_unit if self.affinity.similarity == "cosine" else state.nodes
         scores: Tensor = self.affinity(x, x)
         if self.masked:
-            scores.diagonal(dim1=1, dim2=2).fill_(-torch.inf)
+            scores = without_self(scores)
         return scores.softmax(dim=-1)
 
     def forward(self, state: NodeState) -> Float[Tensor, "batch node width"]:

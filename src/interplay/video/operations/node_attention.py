@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from interplay.video.affinity import linear
+from interplay.video.affinity import linear, without_self
 from interplay.video.settings import VideoSettings
 from interplay.video.state import NodeLayout, NodeState
 
@@ -47,9 +47,11 @@ class NodeAttention(nn.Module):
         if self.neighbours is None:
             return torch.cat((similarity, state.positions.to(similarity.dtype)), dim=-1)
         batch, nodes, _ = similarity.shape
-        others = similarity.detach().clone()
-        others.diagonal(dim1=1, dim2=2).fill_(-torch.inf)
-        index = others.sort(dim=-1, descending=True, stable=True).indices[..., : self.neighbours]
+        others = without_self(similarity.detach())
+        if torch.compiler.is_exporting():  # ONNX has no stable sort, and its own TopK takes the lower index of a tie
+            index = others.topk(self.neighbours, dim=-1).indices
+        else:
+            index = others.sort(dim=-1, descending=True, stable=True).indices[..., : self.neighbours]
         found = similarity.gather(2, index)
         s = state.positions.to(similarity.dtype)
         theirs = s.gather(1, index.flatten(1)[..., None].expand(-1, -1, s.shape[-1]))
