@@ -281,3 +281,14 @@ def test_real_files(shared: Path) -> None:
         chosen = np.linspace(0, len(frames) - 1, 5).astype(int)
         assert np.array_equal(source.read(chosen.tolist()), frames[chosen]), path.name
         assert dict(source.replaced) == {}
+
+
+@given(st.integers(1, 40), st.integers(0, 2**32 - 1))
+@FUZZ
+def test_where_decoding_starts(count: int, seed: int) -> None:
+    """The last key frame that lies before a packet and is shown no later."""
+    draw = np.random.default_rng(seed)
+    times = np.argsort(np.argsort(np.arange(count) + draw.integers(-3, 4, count), kind="stable")).astype(np.int64)
+    keys = np.flatnonzero(draw.random(count) < 0.15)
+    slow = [max((k for k in keys.tolist() if k <= at and times[k] <= times[at]), default=0) for at in range(count)]
+    assert video_timeline._starts(times, keys).tolist() == slow

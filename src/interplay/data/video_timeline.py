@@ -34,6 +34,7 @@ ONE_FRAME_A_PACKET = frozenset(
 SKIPS_EXACTLY = frozenset({"h264", "mpeg4"})
 """Decoders that can leave out a frame to which no other refers, with no effect on the others."""
 MAX_FAILURES = 16
+KEYS_BACK = 4
 FAILURES = (av.FFmpegError, OSError, ValueError, MemoryError, RuntimeError, OverflowError)
 Int64Array: TypeAlias = NDArray[np.int64]
 Packet: TypeAlias = "av.Packet[VideoStream]"
@@ -139,15 +140,17 @@ def read_timeline(path: Path) -> Timeline:
 
 
 def _starts(times: Int64Array, keys: NDArray[np.intp]) -> Int64Array:
-    """For each packet (in file order, with its time) the packet where decoding has to start; the first if none."""
+    """For each packet (in file order, with its time) the packet where decoding has to start; the first if none, or
+    where none of the last few key frames will do."""
     start = np.zeros(len(times), np.int64)
     last = np.searchsorted(keys, np.arange(len(times)), side="right") - 1
-    while True:
+    for _ in range(KEYS_BACK):
         late = last >= 0
         late[late] = times[keys[last[late]]] > times[late]
-        if not late.any():
-            break
         last[late] -= 1
+    late = last >= 0
+    late[late] = times[keys[last[late]]] > times[late]
+    last[late] = -1
     there = last >= 0
     start[there] = keys[last[there]]
     return start
