@@ -11,6 +11,7 @@ import av
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from tests.data.damage import FUZZ, damaged, memory_below
 from tests.data.video_clips import encode, moving, packets, sequential
 
