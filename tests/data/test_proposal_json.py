@@ -44,12 +44,12 @@ def test_damaged_items(tmp_path_factory: pytest.TempPathFactory, content: bytes)
 def test_large_files_are_read_in_little_memory(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     frame = [[0.1, 0.2, 0.3, 0.4]] * 20
-    clip = json.dumps([frame] * 40)
-    path.write_text("{" + ",".join(f'"{n}": {clip}' for n in range(900)) + "}")
+    clips = [json.dumps([frame] * 40 if n in (3, 899) else ["x" * 18_000]) for n in range(900)]
+    path.write_text("{" + ",".join(f'"{n}": {clip}' for n, clip in enumerate(clips)) + "}")
     assert path.stat().st_size > 15e6
     with memory_below(12):
-        found = JsonProposals([path], ids=["3", "799", "none"])
-    assert [found.proposals(id, 10, 10) is None for id in ("3", "799", "none", "4")] == [False, False, True, True]
+        found = JsonProposals([path], ids=["3", "899", "none"])
+    assert [found.proposals(id, 10, 10) is None for id in ("3", "899", "none", "4")] == [False, False, True, True]
 
 
 def test_the_authors_json(tmp_path: Path) -> None:

@@ -38,8 +38,9 @@ def write_frames(dataset: VideoDataset, out: Path, strict: bool, indices: Iterab
         if not target.is_dir():
             beside = target.with_name(f"{target.name}.part")
             shutil.rmtree(beside, ignore_errors=True)
+            count = clip.source.frame_count  # says what is wrong before anything is made
             beside.mkdir(parents=True)
-            for number, frame in enumerate(read_frames(clip.source, range(clip.source.frame_count)), 1):
+            for number, frame in enumerate(read_frames(clip.source, range(count)), 1):
                 Image.fromarray(frame).save(beside / f"{number:05d}.jpg", quality=QUALITY)
             os.replace(beside, target)
         return name
