@@ -41,7 +41,7 @@ def overlap(boxes: NDArray[np.floating], other: NDArray[np.floating]) -> NDArray
     low, high = np.maximum(boxes[..., :2], other[:, None, :2]), np.minimum(boxes[..., 2:], other[:, None, 2:])
     shared = np.prod(np.maximum(high - low, 0), axis=-1)
     areas = [np.prod(each[..., 2:] - each[..., :2], axis=-1) for each in (boxes, other[:, None])]
-    return shared / (areas[0] + areas[1] - shared + 1e-9)
+    return np.asarray(shared / (areas[0] + areas[1] - shared + 1e-9))
 
 
 def test_what_every_video_data_set_offers(dataset: PlaygroundVideos, clips: list[VideoClip]) -> None:
