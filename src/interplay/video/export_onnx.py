@@ -20,8 +20,8 @@ from interplay.video.structure import Structure
 
 OUTPUTS = ("logits",)
 TOLERANCE = 0.05
-"""Largest difference of a logit, relative to the largest one. Each operation agrees to 1e-6; but feature aggregation makes
-nodes so alike that which M of them are nearest, in the node attention behind it, can be a matter of rounding."""
+"""Largest difference of a logit, relative to the largest one. Each operation agrees to 1e-6; but feature aggregation
+makes nodes so alike that which M of them are nearest, in the node attention behind it, can be a matter of rounding."""
 
 
 class FixedStructure(nn.Module):
@@ -42,13 +42,15 @@ class FixedStructure(nn.Module):
         self.structure = structure
 
     def forward(self, clips: Tensor, boxes: Tensor) -> Tensor:
-        if self.structure is None:
-            logits: Tensor = self.network(clips, boxes).logits
-            return logits
         network = self.network
         features = network.backbone_features(clips)
+        if network.model.graph == "global_pooling":
+            return network.classify(network.pooled_features(features))
         state = network.nodes(features, boxes)
         extra = [state.background.mean(dim=(1, 2))] if network.model.cat_global else []
+        if self.structure is None:
+            nodes = state.nodes if network.model.graph == "roi_pooling" else network.operation(state)
+            return network.classify(torch.cat([nodes.mean(dim=1), *extra], dim=-1))
         for place, cell in enumerate(network.cells):
             if place:
                 state = state.moved(network.between[place - 1](nodes))

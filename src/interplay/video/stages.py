@@ -35,8 +35,8 @@ class Pretraining:
         fixed_layers: parts of the backbone that stay as they are: −1 none, 0 the stem, k also the first k stages. For a
             backbone that begins with weights of ImageNet the release keeps the stem.
         train_norms: batch norms use and update batch statistics.
-        still_start: the last batch norm of every block begins with gain 0 and the classifier with small weights, so that
-            the network begins as its shortcuts; for a backbone from random weights.
+        still_start: the last batch norm of every block begins with gain 0 and the classifier with small weights, so
+            that the network begins as its shortcuts; for a backbone from random weights.
         batch_size: clips per step; None for input.batch_size.
     """
 
