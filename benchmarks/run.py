@@ -7,7 +7,7 @@
 ``python benchmarks/run.py --profile training fp32``   where a step's time goes
 
 A suite is a module here with a function ``rows()`` that yields :class:`benchmarks.row.Row` or mappings with ``name``,
-``value``, ``unit`` (and ``ratio``): network, start, reader, latency, evaluator, decode, scene_heads. One whose
+``value``, ``unit`` (and ``ratio``): network, start, reader, latency, evaluator, decode, agos, scene_heads. One whose
 ``rows`` takes ``parts`` can be measured in parts; scene_heads as a whole takes about an hour and 12 GB.
 """
 
@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import torch
 from benchmarks.row import TABLE, Row, append, deviations, full, show, stored
 
-SUITES = ("network", "start", "reader", "latency", "evaluator", "decode", "scene_heads")
+SUITES = ("network", "start", "reader", "latency", "evaluator", "decode", "agos", "scene_heads")
 QUICK = tuple(name for name in SUITES if name != "scene_heads")
 """What runs unless suites are named: full-size scene-graph models take an hour."""
 

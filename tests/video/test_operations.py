@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from interplay.video.affinity import Affinity
 from interplay.video.operations import BackgroundIncorporation, Identity
+from interplay.video.operations.node_attention import highest
 from interplay.video.regions import box_positions
 from interplay.video.settings import VideoSettings
 from interplay.video.state import ClipContext, NodeLayout, NodeState, nearest
@@ -176,6 +177,22 @@ def test_an_empty_supernode_is_legal(name: str) -> None:
     state = clips()
     found = module(state.moved(torch.zeros_like(state.nodes)))
     assert bool(found.isfinite().all())
+
+
+def test_the_highest_are_in_order_and_equals_by_place() -> None:
+    values = torch.randn(50, 40).mul(3).round().div(3)  # many equals, among them −0
+    values[:, 7] = -torch.inf
+    theirs = torch.sort(values, dim=-1, descending=True, stable=True).indices[:, :12]
+    assert torch.equal(highest(values, 12), theirs)
+    assert torch.equal(highest(values.double(), 12), theirs)
+
+
+@torch.no_grad()
+def test_temporal_convolution_clip_by_clip_and_with_gradients() -> None:
+    module, state = made("temporal_convolution", settings()), clips()
+    with torch.enable_grad():
+        together = module(state).detach()
+    torch.testing.assert_close(module(state), together, rtol=0, atol=1e-12)
 
 
 def test_dropout_of_identity() -> None:

@@ -36,7 +36,6 @@ class NodeLayout:
         return self.steps * self.boxes
 
 
-@dataclass(frozen=True)
 class ClipContext:
     """What all supernodes of a clip share.
 
@@ -46,18 +45,43 @@ class ClipContext:
         boxes: R, boxes per frame.
     """
 
-    background: Float[Tensor, "batch step cell width"]
-    positions: Float[Tensor, "batch node coordinate"]
-    boxes: int
+    def __init__(
+        self,
+        background: Float[Tensor, "batch step cell width"],
+        positions: Float[Tensor, "batch node coordinate"],
+        boxes: int,
+    ) -> None:
+        self._background, self._positions, self.boxes = background, positions, boxes
+        self._whole: ClipContext | None = None
+        self._rows: Tensor | None = None
 
     @cached_property
-    def background_unit(self) -> Float[Tensor, "batch step cell width"]:
-        """ŷ."""
-        return unit(self.background)
+    def background(self) -> Float[Tensor, "batch step cell width"]:
+        """y."""
+        return self._picked(self._background)
+
+    @cached_property
+    def positions(self) -> Float[Tensor, "batch node coordinate"]:
+        """s."""
+        return self._picked(self._positions)
+
+    @cached_property
+    def background_norm(self) -> Float[Tensor, "batch step cell"]:
+        """‖y‖₂, at least 10⁻¹²; what ŷ = y/‖y‖ needs without a second map."""
+        if self._whole is not None:
+            return self._picked(self._whole.background_norm)
+        return torch.linalg.vector_norm(self._background, dim=-1).clamp_min(1e-12)
 
     def select(self, rows: Int64[Tensor, " row"]) -> ClipContext:
-        """Only these clips."""
-        return ClipContext(self.background.index_select(0, rows), self.positions.index_select(0, rows), self.boxes)
+        """Only these clips; nothing is copied before it is looked at, as most operations see no background."""
+        if self._whole is not None and self._rows is not None:
+            return self._whole.select(self._rows[rows])
+        made = ClipContext(self._background, self._positions, self.boxes)
+        made._whole, made._rows = self, rows
+        return made
+
+    def _picked(self, values: Tensor) -> Tensor:
+        return values if self._rows is None else values.index_select(0, self._rows)
 
 
 @dataclass(frozen=True)
@@ -76,11 +100,6 @@ class NodeState:
     def background(self) -> Float[Tensor, "batch step cell width"]:
         """y."""
         return self.context.background
-
-    @property
-    def background_unit(self) -> Float[Tensor, "batch step cell width"]:
-        """ŷ."""
-        return self.context.background_unit
 
     @property
     def positions(self) -> Float[Tensor, "batch node coordinate"]:

@@ -35,8 +35,10 @@ class BackgroundIncorporation(nn.Module):
     def relations(self, state: NodeState) -> Float[Tensor, "frame box cell"]:
         """s, frame by frame."""
         cosine = self.affinity.similarity == "cosine"
-        x, y = (state.nodes_unit, state.background_unit) if cosine else (state.nodes, state.background)
-        return self.affinity.relations(x.reshape(-1, state.boxes, x.shape[-1]), y.flatten(0, 1))
+        x = state.nodes_unit if cosine else state.nodes
+        y = state.background.flatten(0, 1)
+        made = self.affinity.relations(x.reshape(-1, state.boxes, x.shape[-1]), y)
+        return made / state.context.background_norm.flatten(0, 1)[:, None] if cosine else made
 
     def attention(self, state: NodeState) -> Float[Tensor, "batch node cell"]:
         """a: what each node takes from each cell of its frame; rows sum to 1."""

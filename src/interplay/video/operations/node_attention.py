@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from interplay.video.affinity import linear, without_self
@@ -51,7 +51,7 @@ class NodeAttention(nn.Module):
         if torch.compiler.is_exporting():  # ONNX has no stable sort, and its own TopK takes the lower index of a tie
             index = others.topk(self.neighbours, dim=-1).indices
         else:
-            index = others.sort(dim=-1, descending=True, stable=True).indices[..., : self.neighbours]
+            index = highest(others, self.neighbours)
         found = similarity.gather(2, index)
         s = state.positions.to(similarity.dtype)
         theirs = s.gather(1, index.flatten(1)[..., None].expand(-1, -1, s.shape[-1]))
@@ -65,3 +65,15 @@ class NodeAttention(nn.Module):
 
     def forward(self, state: NodeState) -> Float[Tensor, "batch node width"]:
         return self.attention(state)[..., None] * state.nodes
+
+
+def highest(values: Float[Tensor, "*any place"], count: int) -> Int64[Tensor, "*any count"]:
+    """Places of the ``count`` highest values in descending order, the lower place first among equals."""
+    if values.dtype != torch.float32:
+        return torch.sort(values, dim=-1, descending=True, stable=True).indices[..., :count]
+    # Whole numbers in the order of the values and, among equals, of the places: a partial sort is then enough.
+    bits = (values + 0.0).view(torch.int32)  # −0 becomes 0
+    ordered = torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits).to(torch.int64)
+    places = values.shape[-1]
+    keys = ordered * places + torch.arange(places - 1, -1, -1, device=values.device)
+    return keys.topk(count, dim=-1).indices

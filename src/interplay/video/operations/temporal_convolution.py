@@ -60,37 +60,49 @@ class TemporalConvolution(nn.Module):
                 return state.nearest_by_cosine
             return nearest(state.inner_product, state.boxes, own=True)
 
-    def sequences(self, state: NodeState) -> Float[Tensor, "batch node step width"]:
-        """X_i of every node."""
-        index = self.nearest(state)
-        batch, nodes, steps = index.shape
-        offset = nodes * torch.arange(batch, device=index.device)[:, None, None]
-        rows = state.nodes.flatten(0, 1).index_select(0, (index + offset).flatten())
-        return rows.view(batch, nodes, steps, -1)
+    def convolve(
+        self, nodes: Float[Tensor, "batch node width"], index: Int64[Tensor, "batch node step"]
+    ) -> Float[Tensor, "batch node short width"]:
+        """W ∗ X_i, time before features so that the norm finds features together.
 
-    def convolve(self, x: Float[Tensor, "batch node step width"]) -> Float[Tensor, "batch node short width"]:
-        """W ∗ X_i, time before features so that the norm finds features together."""
-        if self.padding:
-            x = functional.pad(x, (0, 0, self.padding, self.padding))
-        if not self.depthwise:
-            windows = x.unfold(2, self.weight.shape[2], 1).flatten(3)  # batch node short width·tap
-            return functional.linear(windows, self.weight.flatten(1), self.bias)
+        Depth-wise, an output is a sum over taps of weighted nodes: every node is weighted once per tap, and the sums
+        pick from these, so that no sequence is ever written down.
+        """
+        batch, count, width = nodes.shape
         taps = self.weight.shape[2]
-        short = x.shape[2] - taps + 1
-        weight = self.weight[:, 0].T.to(x.dtype)  # tap width
-        made = x[:, :, :short] * weight[0]
-        if self.bias is not None:
-            made = made + self.bias.to(x.dtype)
-        for tap in range(1, taps):
-            made = torch.addcmul(made, x[:, :, tap : tap + short], weight[tap])
-        return made
+        if self.padding:  # a node of zeros stands behind the others
+            nodes = functional.pad(nodes, (0, 0, 0, 1))
+            index = functional.pad(index, (self.padding, self.padding), value=count)
+        rows = nodes.shape[1]
+        clips = torch.arange(batch, device=index.device)[:, None, None]
+        if not self.depthwise:
+            sequences = nodes.flatten(0, 1).index_select(0, (index + rows * clips).flatten())
+            windows = sequences.view(*index.shape, width).unfold(2, taps, 1).flatten(3)  # batch node short width·tap
+            return functional.linear(windows, self.weight.flatten(1), self.bias)
+        weighted = nodes[:, None] * self.weight[:, 0].T.to(nodes.dtype)[:, None]  # batch tap row width
+        first = rows * (taps * clips[..., None] + torch.arange(taps, device=index.device))
+        picked = (index.unfold(2, taps, 1) + first).reshape(-1, taps)
+        made = functional.embedding_bag(picked, weighted.flatten(0, 2), mode="sum")
+        made = made if self.bias is None else made + self.bias.to(made.dtype)
+        return made.view(batch, count, -1, width)
 
     def forward(self, state: NodeState) -> Float[Tensor, "batch node width"]:
-        x = self.sequences(state)
-        made = self.convolve(x)
+        index = self.nearest(state)
+        if torch.is_grad_enabled() or state.nodes.device.type != "cpu" or torch.compiler.is_exporting():
+            return self.outputs(state.nodes, index)
+        made = torch.empty_like(state.nodes)  # clip by clip, as the outputs of one stay in the processor's cache
+        for clip in range(len(made)):
+            made[clip] = self.outputs(state.nodes[clip : clip + 1], index[clip : clip + 1])[0]
+        return made
+
+    def outputs(
+        self, nodes: Float[Tensor, "batch node width"], index: Int64[Tensor, "batch node step"]
+    ) -> Float[Tensor, "batch node width"]:
+        """z for given n(i, u)."""
+        made = self.convolve(nodes, index)
         if self.own_frame:
-            batch, nodes, _, width = made.shape
-            own = torch.arange(nodes, device=made.device) // state.boxes
-            made = made.gather(2, own[None, :, None, None].expand(batch, nodes, 1, width))
+            batch, count, short, width = made.shape
+            own = torch.arange(count, device=made.device) // (count // short)
+            made = made.gather(2, own[None, :, None, None].expand(batch, count, 1, width))
         activated: Tensor = self.activation(made)
         return activated.mean(dim=2)
