@@ -127,6 +127,7 @@ def check_train(arguments: list[str]) -> None:
     rest = [word for word in rest if word not in train.SWITCHES]
     data = train._take(rest, "--data")
     train._take(rest, "--out")
+    train._take(rest, "--stage")
     if recipe.endswith(".yaml"):
         recipe = "megcn/playground"  # the page's own file: its overrides are keys of every recipe
         data = data or "plain"

@@ -49,6 +49,7 @@ def test_blocks_run(page: str, page_folder: Path) -> None:
 def test_no_other_page_claims_to_be_run() -> None:
     run = {"README.md", "docs/index.md", "docs/python.md", "docs/model-folder.md", "docs/tutorial-own-recordings.md"}
     run.add("docs/tutorial_own_pictures.md")
+    run.add("docs/tutorial_own_clips.md")
     run.add("docs/sil.md")
     assert {block.page for block in _EVERY if block.mark == "run"} == run
 

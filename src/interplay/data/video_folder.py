@@ -114,7 +114,13 @@ class VideoFolder(VideoTable):
         return found
 
     def fingerprint(self) -> str:
-        settings = (self.ids, self.groups, self.classes, self.folds, self.fold, self.validation)
+        return self._fingerprint(self.ids, self.groups, self.classes, self.folds, self.fold, self.validation)
+
+    def videos_fingerprint(self) -> str:
+        """The same without the split: frames kept for one fold are those of the others."""
+        return self._fingerprint(self.ids)
+
+    def _fingerprint(self, *settings: object) -> str:
         paths = [self.root / entry.file for entry in self._entries]
         proposals = self._proposals.files if self._proposals is not None else ()
         return clips_fingerprint(f"{self.name} 1", [*paths, *proposals], settings)

@@ -195,13 +195,18 @@ class VideoData(pl.LightningDataModule):
             part for part in ("validation", "test") if part in self.parts and (self.labels[self.parts[part]] >= 0).any()
         )
 
+    @property
+    def watched_parts(self) -> tuple[str, ...]:
+        """What is evaluated while a stage trains: the validation clips, or the test clips where there are none."""
+        return self.evaluation_parts[:1]
+
     # -- what Lightning asks for ----------------------------------------------------------------------------------
 
     def train_dataloader(self) -> PartBatches:
         return PartBatches("train", self.steps)
 
     def val_dataloader(self) -> list[PartBatches]:
-        return [PartBatches(part, self.batches(part)) for part in self.evaluation_parts]
+        return [PartBatches(part, self.batches(part)) for part in self.watched_parts]
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> VideoBatch:
         part, number = batch

@@ -39,7 +39,7 @@ def expectation(data: VideoData, network: AGOS, sections: Sections, stages: Sequ
     if not stages:
         return text
     times = seconds(data, network, sections)
-    train, evaluated = len(data.parts["train"]), sum(len(data.parts[part]) for part in data.evaluation_parts)
+    train, evaluated = len(data.parts["train"]), sum(len(data.parts[part]) for part in data.watched_parts)
     kept = sections.stage2.keep_draws
     each = []
     for number in stages:

@@ -135,7 +135,7 @@ def _clips(data: VideoData, draws: int) -> Iterator[tuple[str, int, Callable[[],
         for draw in range(draws):
             yield "training", row, drawn(row, draw)
         yield "centred", row, centred(row)
-    for part in data.evaluation_parts:
+    for part in data.watched_parts:
         for row in map(int, data.parts[part]):
             yield "centred", row, centred(row)
 

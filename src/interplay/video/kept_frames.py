@@ -109,7 +109,8 @@ class KeptFrames:
             InterplayError: the folder cannot be written, or no clip can be read.
         """
         root = user_cache() / "frames" if folder is None else Path(folder)
-        settings = f"{FORMAT} {dataset.fingerprint()} {short} {frames} {boxes} {proposals} {list(map(int, rows))}"
+        known: Callable[[], str] = getattr(dataset, "videos_fingerprint", dataset.fingerprint)
+        settings = f"{FORMAT} {known()} {short} {frames} {boxes} {proposals} {list(map(int, rows))}"
         place = root / f"{dataset.name}-{hashlib.sha256(settings.encode()).hexdigest()[:16]}"
         with clear_write_errors(root):
             root.mkdir(parents=True, exist_ok=True)

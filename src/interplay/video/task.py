@@ -48,7 +48,7 @@ class StageTask(pl.LightningModule):
 
     Args:
         network: in evaluation mode where ``frozen`` says so.
-        data: the clips; its evaluated parts are in the order of the loaders.
+        data: the clips; its watched parts are in the order of the loaders.
         mode: how structures are used when clips are evaluated.
         frozen: the backbone is neither trained nor are gradients kept for it.
         bf16: run the frozen backbone in bfloat16.
@@ -59,7 +59,7 @@ class StageTask(pl.LightningModule):
     ) -> None:
         super().__init__()
         self.network, self.data, self.discrete, self.frozen, self.bf16 = network, data, discrete, frozen, bf16
-        self.parts = data.evaluation_parts
+        self.parts = data.watched_parts
         self.plateau: Plateau | None = None
         self.stability: Stability | None = None
         self.watcher: StructureWatch | None = None
