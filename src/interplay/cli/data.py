@@ -48,7 +48,7 @@ Exit code 0; 1 where something could not be read; 2 for bad input.
 """
 ACTIONS = ("check", "stats", "convert", "proposals")
 FLAGS = ("--json", "--strict", "--every-frame", "--help", "-h")
-OPTIONS = ("--to", "--out", "--dtype", "--workers", "--pictures")
+OPTIONS: tuple[str, ...] = ("--to", "--out", "--dtype", "--workers", "--pictures")
 OPTIONS += ("--detector", "--frames", "--boxes", "--short", "--device")
 LIST_CLIPS_UP_TO = 20
 
