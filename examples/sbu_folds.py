@@ -120,6 +120,13 @@ def table(scores: dict[tuple[str, int | None, int], Scores], folds: list[int | N
         cells = [f"{100 * sum(values) / len(values):.1f}" for values in per_fold.values()]
         each = ", ".join(f"{100 * value:.1f}" for value in pooled)
         print(f"| {name} | " + " | ".join(cells) + f" | {spread(pooled).percent()} | {each} |")
+    together = {
+        str(fold): fuse([scores[each, fold, seed] for each in STREAMS for seed in seeds[:2]], of="probabilities")
+        for fold in folds
+    }
+    cells = [f"{100 * top_k(found).value:.1f}" for found in together.values()]
+    pooled_value = across_folds(together).pooled["top1"].percent()
+    print(f"| both, of the first {len(seeds[:2])} seeds | " + " | ".join(cells) + f" | {pooled_value} | |")
 
 
 def ship(folders: list[Path], out: Path) -> None:
