@@ -72,6 +72,25 @@ class Structures:
             operations=np.array(self.operations, np.str_),
         )
 
+    @classmethod
+    def load(cls, path: Path) -> Structures:
+        """What :meth:`save` wrote. InterplayError where it cannot be read."""
+        try:
+            with np.load(path, allow_pickle=False) as held:
+                return cls(
+                    tuple(held["ids"].tolist()),
+                    held["labels"].astype(np.int64),
+                    held["choices"].astype(np.int64),
+                    held["weights"],
+                    str(held["space"]),
+                    int(held["supernodes"]),
+                    tuple(held["operations"].tolist()),
+                )
+        except FileNotFoundError:
+            raise
+        except (OSError, KeyError, ValueError, TypeError) as error:
+            raise InterplayError(f"{path}: found no structures that can be read: {error}") from None
+
     def most_frequent(self) -> Structure:
         """The structure of the most clips; of several, the one with the smallest code."""
         counted = Counter(map(tuple, self.choices.tolist()))
