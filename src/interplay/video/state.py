@@ -70,7 +70,8 @@ class ClipContext:
         """‖y‖₂, at least 10⁻¹²; what ŷ = y/‖y‖ needs without a second map."""
         if self._whole is not None:
             return self._picked(self._whole.background_norm)
-        return torch.linalg.vector_norm(self._background, dim=-1).clamp_min(1e-12)
+        found: Tensor = torch.linalg.vector_norm(self._background, dim=-1)
+        return found.clamp_min(1e-12)
 
     def select(self, rows: Int64[Tensor, " row"]) -> ClipContext:
         """Only these clips; nothing is copied before it is looked at, as most operations see no background."""
