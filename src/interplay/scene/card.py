@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from interplay.training.card import model_card
+
 if TYPE_CHECKING:
     from interplay.scene.recogniser import SceneRecogniser
 
@@ -23,7 +25,7 @@ def default_card(
     licence: str = "",
     limits: str = "",
 ) -> str:
-    """Markdown with a YAML head as the Hugging Face Hub reads it.
+    """:func:`interplay.training.card.model_card` of a scene-graph model.
 
     Args:
         recogniser: the model.
@@ -32,46 +34,24 @@ def default_card(
         licence: of the weights, in words.
         limits: what it must not be used for.
     """
-    settings = recogniser.settings
-    parameters = sum(parameter.numel() for parameter in recogniser.parameters())
-    lines = [
-        "---",
-        "library_name: interplay",
-        "tags: [scene-graph-generation, visual-relationship-detection, SIL]",
-        "---",
-        f"# {recogniser.name}",
-        "",
-        f"Scene graphs with the relation head `{recogniser.head_name}`, "
+    settings, names = recogniser.settings, recogniser.vocabulary
+    return model_card(
+        recogniser,
+        recogniser.name,
+        tags=("scene-graph-generation", "visual-relationship-detection", "SIL"),
+        summary=f"Scene graphs with the relation head `{recogniser.head_name}`, "
         f"{'with' if settings.sil else 'without'} superpixel-based interaction learning.",
-        "",
-        "```python",
-        "import interplay",
-        "",
-        f'interplay.load("{recogniser.name}").predict("picture.jpg")',
-        "```",
-        "",
-        "| | |",
-        "|---|---|",
-        f"| classes | {', '.join(recogniser.vocabulary.classes[1:])} |",
-        f"| predicates | {', '.join(recogniser.vocabulary.predicates[1:])} |",
-        f"| task | {TASKS[settings.task]} |",
-        f"| features | {settings.features}, {settings.width} numbers an entity and a pair |",
-        f"| parameters | {parameters:,} |",
-        f"| data | {recogniser.data.get('name', 'not said')} |",
-        f"| domain | {recogniser.domain or 'not said'} |",
-        f"| licence of the weights | {licence or 'that of the training data'} |",
-    ]
-    if training:
-        lines += ["", "## Training", "", training]
-    if results:
-        lines += [
-            "",
-            "## Results",
-            "",
-            "| | |",
-            "|---|---|",
-            *(f"| {name} | {text} |" for name, text in results.items()),
-        ]
-    if limits:
-        lines += ["", "## Limits", "", limits]
-    return "\n".join(lines) + "\n"
+        example="picture.jpg",
+        facts={
+            "classes": ", ".join(names.classes[1:]),
+            "predicates": ", ".join(names.predicates[1:]),
+            "task": TASKS[settings.task],
+            "features": f"{settings.features}, {settings.width} numbers an entity and a pair",
+        },
+        data=str(recogniser.data.get("name", "")),
+        domain=recogniser.domain,
+        training=training,
+        results=results,
+        licence=licence,
+        limits=limits,
+    )

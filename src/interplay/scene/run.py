@@ -30,9 +30,9 @@ from interplay.scene.task import SceneTask
 from interplay.training.allocation import keep_freed_memory
 from interplay.training.folder import RunFolder
 from interplay.training.recipes import load_recipe, override_arguments
-from interplay.training.running import claim, fit, speaker, tuples
+from interplay.training.running import claim, fit, section, speaker, tuples
 from interplay.training.settings import TrainingSettings
-from interplay.training.shipped import shipped_models
+from interplay.training.shipped import find_model, shipped_models
 from interplay.training.trainer import build_trainer, quiet_lightning, world_size
 from interplay.training.writing import clear_write_errors
 
@@ -115,20 +115,14 @@ class Sections:
     """The sections of a resolved recipe as the settings they stand for. InterplayError naming the section at fault."""
 
     def __init__(self, recipe: Mapping[str, Any]) -> None:
-        def made(name: str, kind: Callable[..., Any]) -> Any:
-            try:
-                return kind(**tuples(recipe[name]))
-            except ValueError as error:
-                raise InterplayError(f"{name}: {error}") from None
-
-        self.input: SceneInput = made("input", SceneInput)
-        self.detector: DetectorSource = made("detector", DetectorSource)
-        self.model: ModelSettings = made("model", ModelSettings)
-        self.interaction: SuperpixelSettings = made("sil", SuperpixelSettings)
-        self.pairs: PairSampling = made("pairs", PairSampling)
-        self.optimiser: SceneOptimiser = made("optimiser", SceneOptimiser)
-        self.training: TrainingSettings = made("training", TrainingSettings)
-        self.evaluation: EvaluationSettings = made("evaluation", EvaluationSettings)
+        self.input = section(recipe, "input", SceneInput)
+        self.detector = section(recipe, "detector", DetectorSource)
+        self.model = section(recipe, "model", ModelSettings)
+        self.interaction = section(recipe, "sil", SuperpixelSettings)
+        self.pairs = section(recipe, "pairs", PairSampling)
+        self.optimiser = section(recipe, "optimiser", SceneOptimiser)
+        self.training = section(recipe, "training", TrainingSettings)
+        self.evaluation = section(recipe, "evaluation", EvaluationSettings)
         self.head: dict[str, Any] = tuples(recipe["head"])
 
     def build(self, dataset: SceneDataset, statistics: SceneStatistics) -> SceneGraphModel:
@@ -158,9 +152,8 @@ def begin_from(model: SceneGraphModel, weights: str) -> None:
         except ValueError as error:
             raise InterplayError(f"model.weights: {weights}: {error}") from None
         return
-    folder = shipped_models().get(weights, Path(weights))
-    folder = folder / "model" if (folder / "model" / "config.json").is_file() else folder
-    if not (folder / "config.json").is_file():
+    folder = find_model(weights)
+    if folder is None:
         known = ", ".join(shipped_models())
         raise InterplayError(
             f"model.weights: found no model {weights!r}, expected a folder, a .pth file or one of {known}"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from interplay.errors import InterplayError
 from interplay.skeleton.network import MutualExcitationGCN
 from interplay.skeleton.recogniser import SkeletonRecogniser
-from interplay.training.shipped import shipped_models
+from interplay.training.shipped import find_model, shipped_models
 
 
 def begin_with(network: MutualExcitationGCN, model: str, streams: Sequence[str]) -> str:
@@ -18,7 +17,7 @@ def begin_with(network: MutualExcitationGCN, model: str, streams: Sequence[str])
 
     Args:
         network: changed in place.
-        model: shipped name or model folder.
+        model: shipped name, model folder or run folder.
         streams: of the new network; among the model's networks the one with the same streams is taken, else the
             first.
 
@@ -28,8 +27,8 @@ def begin_with(network: MutualExcitationGCN, model: str, streams: Sequence[str])
     Raises:
         InterplayError: there is no such model, or nothing of it fits.
     """
-    folder = shipped_models().get(model, Path(model))
-    if not (folder / "config.json").is_file():
+    folder = find_model(model)
+    if folder is None:
         raise InterplayError(
             f"training.start_from: found no model {model!r}, expected a model folder or one of "
             f"{', '.join(shipped_models()) or 'none'}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from interplay.training.card import model_card
+
 if TYPE_CHECKING:
     from interplay.skeleton.recogniser import SkeletonRecogniser
 
@@ -17,7 +19,7 @@ def default_card(
     licence: str = "",
     limits: str = "",
 ) -> str:
-    """Markdown with a YAML head as the Hugging Face Hub reads it.
+    """:func:`interplay.training.card.model_card` of a model of skeletons.
 
     Args:
         recogniser: the model.
@@ -26,44 +28,29 @@ def default_card(
         licence: of the weights, in words (research use and the like follow from the training data).
         limits: what it must not be used for.
     """
-    parameters = sum(parameter.numel() for parameter in recogniser.parameters())
     streams = " + ".join(", ".join(names) for names in recogniser.streams)
     rate = "as recorded" if recogniser.frames_per_second is None else f"{recogniser.frames_per_second:g} per second"
-    lines = [
-        "---",
-        "library_name: interplay",
-        "tags: [skeleton, interaction-recognition, me-gcn]",
-        "---",
-        f"# {recogniser.name}",
-        "",
-        "me-GCN (mutual excitation graph convolution) for two "
-        f"{recogniser.layout.entity} skeletons: names one of {len(recogniser.classes)} interactions.",
-        "",
-        "```python",
-        "import interplay",
-        "",
-        f'interplay.load("{recogniser.name}").predict("recording.npz")',
-        "```",
-        "",
-        "| | |",
-        "|---|---|",
-        f"| classes | {', '.join(recogniser.classes)} |",
-        f"| joints | {recogniser.layout.joint_count} ({recogniser.layout.name}), unit: {recogniser.layout.unit} |",
-        f"| input | {recogniser.settings.window} frames, streams {streams}; frames {rate} |",
-        f"| parameters | {parameters:,} |",
-        f"| none of the known | {_threshold(recogniser)} |",
-        f"| data | {recogniser.data.get('name', 'not said')} |",
-        f"| domain | {recogniser.domain or 'not said'} |",
-        f"| licence of the weights | {licence or 'that of the training data'} |",
-    ]
-    if training:
-        lines += ["", "## Training", "", training]
-    if results:
-        lines += ["", "## Results", "", "| protocol | measured |", "|---|---|"]
-        lines += [f"| {name} | {value} |" for name, value in results.items()]
-    if limits:
-        lines += ["", "## Limits", "", limits]
-    return "\n".join(lines) + "\n"
+    layout = recogniser.layout
+    return model_card(
+        recogniser,
+        recogniser.name,
+        tags=("skeleton", "interaction-recognition", "me-gcn"),
+        summary=f"me-GCN (mutual excitation graph convolution) for two {layout.entity} skeletons: names one of "
+        f"{len(recogniser.classes)} interactions.",
+        example="recording.npz",
+        facts={
+            "classes": ", ".join(recogniser.classes),
+            "joints": f"{layout.joint_count} ({layout.name}), unit: {layout.unit}",
+            "input": f"{recogniser.settings.window} frames, streams {streams}; frames {rate}",
+            "none of the known": _threshold(recogniser),
+        },
+        data=str(recogniser.data.get("name", "")),
+        domain=recogniser.domain,
+        training=training,
+        results=results,
+        licence=licence,
+        limits=limits,
+    )
 
 
 def _threshold(recogniser: SkeletonRecogniser) -> str:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import lightning.pytorch as pl
 
+from interplay.errors import InterplayError
 from interplay.training.callbacks import RunRecord
 from interplay.training.environment import commit, environment, versions
 from interplay.training.folder import RunFolder, is_first_process
 
 Say = Callable[[str], None]
+Settings = TypeVar("Settings")
 
 
 def speaker(say: Say | None, quiet: bool) -> Say:
@@ -143,3 +145,11 @@ def tuples(section: Mapping[str, Any]) -> dict[str, Any]:
 def plain(section: Mapping[str, Any]) -> dict[str, Any]:
     """The other way: for YAML or JSON."""
     return {key: list(value) if isinstance(value, tuple) else value for key, value in section.items()}
+
+
+def section(recipe: Mapping[str, Any], name: str, kind: Callable[..., Settings]) -> Settings:
+    """A section of a resolved recipe as the settings it stands for. InterplayError naming the section at fault."""
+    try:
+        return kind(**tuples(recipe[name]))
+    except ValueError as error:
+        raise InterplayError(f"{name}: {error}") from None

@@ -7,13 +7,14 @@ import logging
 import os
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from lightning.fabric import Fabric
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -50,6 +51,23 @@ def world_size(settings: TrainingSettings) -> int:
     """Processes that train together."""
     local, nodes = launched_processes() or (settings.devices, settings.nodes)
     return local * nodes
+
+
+def meet(settings: TrainingSettings) -> Callable[[], None]:
+    """Wait until all processes that a launcher started are here.
+
+    Without a launcher there is one process until the first fit starts the others, and nobody to wait for.
+
+    Returns:
+        What waits for them again.
+    """
+    local, nodes = launched_processes() or (1, 1)
+    if local * nodes == 1:
+        return lambda: None
+    fabric = Fabric(accelerator=settings.accelerator, devices=local, num_nodes=nodes, strategy="ddp")
+    fabric.launch()
+    fabric.barrier()
+    return fabric.barrier
 
 
 def build_trainer(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from interplay.training.card import model_card
+
 if TYPE_CHECKING:
     from interplay.video.recogniser import VideoRecogniser
 
@@ -23,7 +25,7 @@ def default_card(
     licence: str = "",
     limits: str = "",
 ) -> str:
-    """Markdown with a YAML head as the Hugging Face Hub reads it.
+    """:func:`interplay.training.card.model_card` of a video model.
 
     Args:
         recogniser: the model.
@@ -33,46 +35,25 @@ def default_card(
         limits: what it must not be used for.
     """
     network, preparation = recogniser.network, recogniser.preparation
-    parameters = sum(parameter.numel() for parameter in recogniser.parameters())
     graph = network.model.graph
-    lines = [
-        "---",
-        "library_name: interplay",
-        "tags: [video, interaction-recognition, AGOS]",
-        "---",
-        f"# {recogniser.name}",
-        "",
-        f"Names the interaction in a clip: {GRAPHS.get(graph, graph.replace('_', ' ') + ', one graph operation')}.",
-        "",
-        "```python",
-        "import interplay",
-        "",
-        f'interplay.load("{recogniser.name}").predict("clip.mp4")',
-        "```",
-        "",
-        "| | |",
-        "|---|---|",
-        f"| classes | {', '.join(recogniser.classes)} |",
-        f"| input | {preparation.frames} frames of {preparation.height} × {preparation.width} pixels, "
-        f"{preparation.boxes} region proposals on every second one |",
-        f"| proposals in training | {recogniser.proposals} |",
-        f"| candidates on a superedge | {', '.join(network.space) if graph == 'agos' else 'none'} |",
-        f"| parameters | {parameters:,} |",
-        f"| data | {recogniser.data.get('name', 'not said')} |",
-        f"| domain | {recogniser.domain or 'not said'} |",
-        f"| licence of the weights | {licence or 'that of the training data'} |",
-    ]
-    if training:
-        lines += ["", "## Training", "", training]
-    if results:
-        lines += [
-            "",
-            "## Results",
-            "",
-            "| | |",
-            "|---|---|",
-            *(f"| {name} | {text} |" for name, text in results.items()),
-        ]
-    if limits:
-        lines += ["", "## Limits", "", limits]
-    return "\n".join(lines) + "\n"
+    return model_card(
+        recogniser,
+        recogniser.name,
+        tags=("video", "interaction-recognition", "AGOS"),
+        summary="Names the interaction in a clip: "
+        f"{GRAPHS.get(graph, graph.replace('_', ' ') + ', one graph operation')}.",
+        example="clip.mp4",
+        facts={
+            "classes": ", ".join(recogniser.classes),
+            "input": f"{preparation.frames} frames of {preparation.height} × {preparation.width} pixels, "
+            f"{preparation.boxes} region proposals on every second one",
+            "proposals in training": recogniser.proposals,
+            "candidates on a superedge": ", ".join(network.space) if graph == "agos" else "none",
+        },
+        data=str(recogniser.data.get("name", "")),
+        domain=recogniser.domain,
+        training=training,
+        results=results,
+        licence=licence,
+        limits=limits,
+    )

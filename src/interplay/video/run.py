@@ -20,10 +20,10 @@ from interplay.data.videos import VideoDataset
 from interplay.errors import InterplayError
 from interplay.training.allocation import keep_freed_memory
 from interplay.training.draws import generator
-from interplay.training.folder import RunFolder
+from interplay.training.folder import RunFolder, is_first_process
 from interplay.training.recipes import load_recipe, override_arguments
-from interplay.training.running import Say, claim, fit, plain, speaker, tuples
-from interplay.training.trainer import build_trainer, quiet_lightning, world_size
+from interplay.training.running import Say, claim, fit, plain, section, speaker
+from interplay.training.trainer import build_trainer, meet, quiet_lightning, world_size
 from interplay.training.writing import clear_write_errors
 from interplay.video.datamodule import VideoData, VideoInput
 from interplay.video.expectation import expectation
@@ -86,15 +86,19 @@ def run_resolved(
     wanted = sections.wanted(stage)
     # One stage after the other in one folder is one run, whether or not it says --resume.
     resume = resume or (stage != "all" and wanted[0] > 1 and not overwrite)
-    if (held := claim(folder, recipe, line, resume=resume, overwrite=overwrite)) is not None:
-        return held
-    run = VideoRun(folder, recipe, sections, line, quiet)
+    held = claim(folder, recipe, line, resume=resume, overwrite=overwrite)
+    wait = meet(sections.training)  # no process looks for finished stages before the first has claimed the folder
+    if held is not None or (folder.finished and not is_first_process()):
+        return held or {}
+    run = VideoRun(folder, recipe, sections, line, quiet, wait)
     with quiet_lightning(partly_frozen=True), clear_write_errors(folder.path):
         if not quiet:
             line(f"{run.dataset.name}: {expectation(run.data, run.build(), sections, run.open_stages(wanted))}")
         for number in wanted:
-            if not run.folder_of(number).finished and not run.stage(number):
-                return {}
+            if not run.folder_of(number).finished:
+                run.stage(number)
+        if not is_first_process():
+            return {}
         if any(not run.folder_of(number).finished for number in sections.plan):
             left = ", ".join(str(number) for number in sections.plan if not run.folder_of(number).finished)
             line(f"{folder.path}: stage {stage} is done; left: {left}")
@@ -108,20 +112,14 @@ class Sections:
     """The sections of a resolved recipe as the settings they stand for. InterplayError naming the section at fault."""
 
     def __init__(self, recipe: Mapping[str, Any]) -> None:
-        def made(name: str, kind: Callable[..., Any]) -> Any:
-            try:
-                return kind(**tuples(recipe[name]))
-            except ValueError as error:
-                raise InterplayError(f"{name}: {error}") from None
-
-        self.input: VideoInput = made("input", VideoInput)
-        self.backbone: BackboneSettings = made("backbone", BackboneSettings)
-        self.model: VideoSettings = made("model", VideoSettings)
-        self.training: VideoTraining = made("training", VideoTraining)
-        self.stage1: Pretraining = made("stage1", Pretraining)
-        self.stage2: Search = made("stage2", Search)
-        self.stage3: Refinement = made("stage3", Refinement)
-        self.stage4: Refinement = made("stage4", Refinement)
+        self.input = section(recipe, "input", VideoInput)
+        self.backbone = section(recipe, "backbone", BackboneSettings)
+        self.model = section(recipe, "model", VideoSettings)
+        self.training = section(recipe, "training", VideoTraining)
+        self.stage1 = section(recipe, "stage1", Pretraining)
+        self.stage2 = section(recipe, "stage2", Search)
+        self.stage3 = section(recipe, "stage3", Refinement)
+        self.stage4 = section(recipe, "stage4", Refinement)
         if self.training.structure_from is not None and self.model.graph != "agos":
             raise InterplayError(
                 f"training.structure_from: found it with model.graph {self.model.graph}, expected it with agos"
@@ -165,10 +163,19 @@ class VideoRun:
         sections: its sections.
         say: where lines for the user go.
         quiet: no progress bar.
+        wait: for the other processes of a launcher.
     """
 
-    def __init__(self, folder: RunFolder, recipe: Mapping[str, Any], sections: Sections, say: Say, quiet: bool) -> None:
-        self.folder, self.sections, self.say, self.quiet = folder, sections, say, quiet
+    def __init__(
+        self,
+        folder: RunFolder,
+        recipe: Mapping[str, Any],
+        sections: Sections,
+        say: Say,
+        quiet: bool,
+        wait: Callable[[], None],
+    ) -> None:
+        self.folder, self.sections, self.say, self.quiet, self.wait = folder, sections, say, quiet, wait
         self.dataset = videos_of(recipe["data"])
         settings, training = sections.input, sections.training
         kept = None
@@ -217,12 +224,14 @@ class VideoRun:
 
     # -- one stage ------------------------------------------------------------------------------------------------
 
-    def stage(self, number: int) -> bool:
-        """Train a stage and leave its folder finished. False in processes that do not sum up."""
+    def stage(self, number: int) -> None:
+        """Train a stage; in all processes, its folder is then finished."""
         place, sections = self.folder_of(number), self.sections
         if number == 1 and sections.training.begin_from is not None:
-            self._take_first(Path(sections.training.begin_from), place)
-            return True
+            if is_first_process():
+                self._take_first(Path(sections.training.begin_from), place)
+            self.wait()
+            return
         before = [earlier for earlier in sections.plan if earlier < number]
         for earlier in before:
             if not self.folder_of(earlier).finished:
@@ -242,10 +251,9 @@ class VideoRun:
         run_folder = place.run
         trainer, record = build_trainer(training, StageRates(), run_folder, f"{part}_top1", self.quiet)
         self.say(f"{self.folder.path}: stage {number}, {STAGES[number]}")
-        first = fit(trainer, task, self.data, run_folder, self.say, resume=True)
-        if first:
+        if fit(trainer, task, self.data, run_folder, self.say, resume=True):
             place.finish(network.state_dict(), self._summary(number, task, record.rows, kept_seconds))
-        return first
+        trainer.strategy.barrier()
 
     def _task(self, number: int, network: AGOS) -> StageTask:
         sections, bf16 = self.sections, self.sections.training.frozen_bf16

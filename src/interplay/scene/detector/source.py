@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from interplay.data.scenes import Vocabulary
@@ -16,7 +15,7 @@ from interplay.scene.detector.model import Detector
 from interplay.scene.detector.settings import DetectorSettings
 from interplay.training.model_folder import FolderModel
 from interplay.training.settings import require
-from interplay.training.shipped import shipped_models
+from interplay.training.shipped import find_model, shipped_models
 
 SETTINGS = {
     "legacy": DetectorSettings,
@@ -63,9 +62,8 @@ class DetectorSource:
         if "_Weights." in weights:
             load_torchvision(detector, weights)
             return
-        folder = shipped_models().get(weights, Path(weights))
-        folder = folder / "model" if (folder / "model" / "config.json").is_file() else folder
-        if not (folder / "config.json").is_file():
+        folder = find_model(weights)
+        if folder is None:
             known = ", ".join(shipped_models())
             raise InterplayError(
                 f"detector.weights: found no model {weights!r}, expected a folder, a .pth file, a torchvision name or "
