@@ -135,6 +135,31 @@ def test_a_model_begins_from_another_and_is_tested_as_it_is(tmp_path: Path) -> N
         train_recipe(small("motifs", model__weights="nowhere"), tmp_path / "y", quiet=True)
 
 
+def test_what_was_counted_after_the_last_epoch_is_not_counted_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from interplay.scene import outcome
+
+    calls: list[str] = []
+    score = outcome.score
+
+    def counting(task: Any, data: Any, part: str, device: Any) -> Any:
+        calls.append(part)
+        return score(task, data, part, device)
+
+    monkeypatch.setattr(outcome, "score", counting)
+    recipe = small("motifs", training__epochs=2)
+    kept = train_recipe(recipe, tmp_path / "kept", quiet=True)
+    assert calls == []
+    monkeypatch.setattr("interplay.scene.task.SceneTask.on_validation_epoch_start", lambda self: None)
+    monkeypatch.setattr("interplay.scene.task.SceneTask.validation_step", lambda self, *batch: None)
+    again = train_recipe(
+        {**recipe, "training": {**recipe["training"], "monitor": "loss"}}, tmp_path / "again", quiet=True
+    )
+    assert sorted(calls) == ["test", "validation"]
+    assert again["metrics"]["last"] == kept["metrics"]["last"]
+
+
 def test_kept_maps_answer_like_computed_ones(tmp_path: Path) -> None:
     results = []
     for maps in ("compute", "keep"):

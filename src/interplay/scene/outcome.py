@@ -12,13 +12,12 @@ import numpy as np
 import torch
 
 from interplay.evaluation.scene_graph import SceneGraphResult, StreamingEvaluator, bootstrap_intervals
-from interplay.evaluation.scene_graph.annotated_pairs import AnnotatedPairs
 from interplay.scene.card import default_card
 from interplay.scene.datamodule import SceneData
 from interplay.scene.detector.source import DetectorSource
 from interplay.scene.recogniser import SceneRecogniser
 from interplay.scene.superpixel import SuperpixelSettings
-from interplay.scene.task import SceneTask, predicted, truth
+from interplay.scene.task import Counted, SceneTask, predicted, truth
 from interplay.training.callbacks import RunRecord
 from interplay.training.folder import RunFolder
 from interplay.training.model_folder import save_whole
@@ -51,36 +50,29 @@ class Part:
         return plain
 
 
-def score(task: SceneTask, data: SceneData, part: str, device: torch.device, per_image: Path | None = None) -> Part:
-    """Answer every picture of a part and count.
-
-    Args:
-        task: the trained model, with the evaluator of its protocol.
-        data: the pictures.
-        part: which of them.
-        device: of the model.
-        per_image: a file (.npz) for the figures of every picture and the ranks of its annotated relations, by which
-            two runs can be compared; beside it ``annotated-pairs-PART.npz``, what the model says of annotated pairs.
-    """
-    evaluator = task.evaluator()
-    said = AnnotatedPairs(given=task.model.settings.task != "sggen")
+def score(task: SceneTask, data: SceneData, part: str, device: torch.device) -> Counted:
+    """Answer every picture of a part and count."""
+    counted = task.counter(task.current_epoch)
     for batch in data.iterate(part):
         answers = task.model.answer(batch.to(device), task.find_maps(batch) if task.find_maps else None)
         for name, scene in zip(batch.ids, answers, strict=True):
             row = data.rows[name]
-            answer = predicted(scene)
-            evaluator.update(truth(data.image(row)), answer, row)
-            said.add(truth(data.image(row)), answer, row)
-    result = evaluator.result()
-    if per_image is not None:
-        arrays: dict[str, Any] = {
-            "image_numbers": result.image_numbers,
-            **result.per_image,
-            **evaluator.rows().arrays(),
-        }
-        np.savez_compressed(per_image, **arrays)
-        said.save(per_image.with_name(f"annotated-pairs-{part}.npz"))
-    return Part(result, intervals(evaluator))
+            counted.add(truth(data.image(row)), predicted(scene), row)
+    return counted
+
+
+def keep(counted: Counted, folder: Path, part: str) -> Part:
+    """Figures of a part; ``per-image-PART.npz`` gets those of every picture and the ranks of its annotated relations,
+    by which two runs can be compared, ``annotated-pairs-PART.npz`` what the model says of annotated pairs."""
+    result = counted.evaluator.result()
+    arrays: dict[str, Any] = {
+        "image_numbers": result.image_numbers,
+        **result.per_image,
+        **counted.evaluator.rows().arrays(),
+    }
+    np.savez_compressed(folder / f"per-image-{part}.npz", **arrays)
+    counted.pairs.save(folder / f"annotated-pairs-{part}.npz")
+    return Part(result, intervals(counted.evaluator))
 
 
 def intervals(evaluator: StreamingEvaluator) -> dict[str, tuple[float, float]]:
@@ -100,9 +92,13 @@ def finish(
     """Score every evaluated part, save the model, and write ``result.json`` last."""
     device = trainer.strategy.root_device
     task.model.to(device).eval()
-    parts = {
-        part: score(task, data, part, device, folder.path / f"per-image-{part}.npz") for part in data.evaluation_parts
-    }
+    parts = {}
+    for part in data.evaluation_parts:
+        counted = task.counted.get(part)
+        # What was counted after the last epoch is about these weights; with several processes it is a share only.
+        if counted is None or counted.epoch != trainer.current_epoch - 1 or trainer.world_size > 1:
+            counted = score(task, data, part, device)
+        parts[part] = keep(counted, folder.path, part)
     name = f"sil-{recipe['head']['name']}-{recipe['data']['name']}"
     counts = {part: len(rows) for part, rows in data.parts.items()}
     result = summary(name, recipe, {part: found.to_dict() for part, found in parts.items()}, record, counts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import lightning.pytorch as pl
@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from interplay.data.scenes import SceneImage
 from interplay.evaluation.scene_graph import GroundTruth, Predicted, StreamingEvaluator
+from interplay.evaluation.scene_graph.annotated_pairs import AnnotatedPairs
 from interplay.scene.datamodule import SceneData
 from interplay.scene.model import Maps, SceneGraphModel, Scored
 from interplay.scene.preparation import SceneBatch
@@ -58,6 +59,25 @@ def predicted(scene: RankedScene) -> Predicted:
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Counted:
+    """A part, answered and counted.
+
+    Args:
+        evaluator: of the protocol.
+        pairs: what the model says of annotated pairs.
+        epoch: after which this was, from 0.
+    """
+
+    evaluator: StreamingEvaluator
+    pairs: AnnotatedPairs
+    epoch: int
+
+    def add(self, truth: GroundTruth, answer: Predicted, row: int) -> None:
+        self.evaluator.update(truth, answer, row)
+        self.pairs.add(truth, answer, row)
+
+
 class SceneTask(pl.LightningModule):
     """Sum of the losses of a head; recall of annotated triplets on the evaluated parts.
 
@@ -90,7 +110,7 @@ class SceneTask(pl.LightningModule):
         self.model, self.optimiser_settings, self.sampling = model, optimiser, sampling
         self.batch, self.seed, self.data, self.parts = batch, seed, data, data.evaluation_parts
         self.evaluator, self.find_maps = evaluator, maps
-        self.evaluators: dict[str, StreamingEvaluator] = {}
+        self.counted: dict[str, Counted] = {}
         self._sums: dict[str, Tensor] = {}
         self._steps = 0
 
@@ -125,22 +145,25 @@ class SceneTask(pl.LightningModule):
         self._sums, self._steps = {}, 0
 
     def on_validation_epoch_start(self) -> None:
-        self.evaluators = {part: self.evaluator() for part in self.parts}
+        self.counted = {part: self.counter(self.current_epoch) for part in self.parts}
 
     def validation_step(self, batch: SceneBatch, batch_idx: int, dataloader_idx: int = 0) -> None:
         if not batch.ids:
             return
-        evaluator = self.evaluators[self.parts[dataloader_idx]]
+        counted = self.counted[self.parts[dataloader_idx]]
         for name, scene in zip(batch.ids, self.model.answer(batch, self._maps(batch)), strict=True):
             row = self.data.rows[name]
-            evaluator.update(truth(self.data.image(row)), predicted(scene), row)
+            counted.add(truth(self.data.image(row)), predicted(scene), row)
 
     def on_validation_epoch_end(self) -> None:
-        for part, evaluator in self.evaluators.items():
-            whole = self._joined(evaluator)
+        for part, counted in self.counted.items():
+            whole = self._joined(counted.evaluator)
             found = {f"{part}_{name}": float(value) for name, value in whole.result().metrics.items()}
             self.log_dict({name: value for name, value in found.items() if np.isfinite(value)})
-        self.evaluators = {}
+
+    def counter(self, epoch: int) -> Counted:
+        """Nothing counted yet."""
+        return Counted(self.evaluator(), AnnotatedPairs(given=self.model.settings.task != "sggen"), epoch)
 
     def _joined(self, evaluator: StreamingEvaluator) -> StreamingEvaluator:
         """All processes' pictures in one evaluator."""
