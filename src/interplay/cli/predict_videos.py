@@ -74,4 +74,8 @@ def describe(prediction: Prediction) -> str:
 def _draw(
     recogniser: VideoRecogniser, clip: VideoClip, prediction: Prediction, boxes: Proposals | Literal["grid"], stem: Path
 ) -> Path:
-    raise InterplayError("--draw: videos cannot be drawn yet")
+    from interplay.data.proposals import grid_proposals
+    from interplay.studies.video_drawing import draw_video
+
+    drawn = grid_proposals(recogniser.preparation.boxes) if boxes == "grid" else boxes
+    return draw_video(recogniser, clip, prediction, stem, drawn)

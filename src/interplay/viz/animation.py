@@ -69,7 +69,7 @@ def animate(
     step = max(1, math.ceil(len(joints) / max_frames))
     duration = min(step / (frames_per_second or _ASSUMED_RATE), 0.1 if step > 1 else 1.0)
     pictures = _pictures(joints, layout, interactions, frames_per_second, title, names, step, width)
-    files = [write(path.with_name(f"{path.name}.gif"), _gif(pictures, duration))]
+    files = [write(path.with_name(f"{path.name}.gif"), gif(pictures, duration))]
     if video == "always" or (video == "auto" and can_write_video()):
         files.append(write(path.with_name(f"{path.name}.mp4"), _mp4(pictures, duration)))
     return files
@@ -173,7 +173,7 @@ def _strip(axes: Any, interactions: Sequence[Interaction], length: float) -> Any
     return cursor
 
 
-def _gif(pictures: Sequence[Image.Image], duration: float) -> bytes:
+def gif(pictures: Sequence[Image.Image], duration: float) -> bytes:
     """One palette for all frames and no dithering: what stands still costs nothing."""
     chosen = [pictures[index] for index in sorted({0, len(pictures) // 2, len(pictures) - 1})]
     sheet = Image.new("RGB", (chosen[0].width, chosen[0].height * len(chosen)))
