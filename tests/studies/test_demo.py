@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import numpy as np
+
+from interplay.data.playground.scenes import PlaygroundScenes
+from interplay.evaluation.scene_graph import scene_evaluator
 from interplay.loading import load
+from interplay.scene.recogniser import SceneRecogniser
+from interplay.scene.task import predicted, truth
 from interplay.studies.demo import ask, run_demo, summary
+from interplay.training.shipped import shipped_models
 
 
 def test_the_page(tmp_path: Path) -> None:
@@ -18,6 +26,29 @@ def test_the_page(tmp_path: Path) -> None:
     assert "not real data" in text
     assert {path.suffix for path in (tmp_path / "pictures").iterdir()} == {".gif", ".png", ".svg"}
     assert any("right" in line for line in lines)
+    assert any(line.startswith("sil-motifs-playground: 40 unseen pictures, R@20") for line in lines)
+    assert text.count("Unseen picture") == 4
+
+
+def test_the_shipped_model_of_pictures_finds_triplets_from_pixels_alone() -> None:
+    recogniser = load("sil-motifs-playground")
+    assert isinstance(recogniser, SceneRecogniser)
+    dataset = PlaygroundScenes(train=0, validation=0, test=16, seed=7)
+    evaluator = scene_evaluator("vg", len(recogniser.vocabulary.predicates), "sggen", (20, 50))
+    for row in range(16):
+        image = dataset.read(row)
+        evaluator.update(truth(image), predicted(recogniser.ranked(image)), row)
+    metrics = evaluator.result().metrics
+    assert metrics["R@20"] >= 0.33
+    assert metrics["R@50"] >= 0.5
+
+
+def test_the_shipped_model_of_pictures_says_that_it_never_saw_a_photograph() -> None:
+    answer = load("sil-motifs-playground").predict(np.zeros((60, 80, 3), np.uint8))
+    assert any("simulated pictures only" in note and "sil/vg" in note for note in answer.notes)
+    config = json.loads((shipped_models()["sil-motifs-playground"] / "config.json").read_text(encoding="utf-8"))
+    assert config["detector"]["weights"] is None
+    assert config["model"]["weights"] is None
 
 
 def test_the_shipped_model_knows_unseen_episodes() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +102,7 @@ class SceneRecogniser(
             model={**asdict(network.settings), "word_vectors": None, "weights": None},  # places on one machine
             head=dict(head),
             preparation={"short": preparation.short, "long": preparation.long, "channels": preparation.channels},
-            detector=None if detector is None else plain(asdict(detector)),
+            detector=None if detector is None else plain(asdict(replace(detector, weights=None))),
             sil=None if sil is None or not network.settings.sil else plain(asdict(sil)),
             data=dict(data),
             domain=domain,
