@@ -195,7 +195,9 @@ def _listing(axes: Axes, chosen: Sequence[Interaction], entities: Sequence[Entit
         ends = _ends(item, entities)
         axes.text(0.0, line + 0.5, f"{line + 1}", fontsize=_FONT, color=FAINT if ends is None else colour(ends[0]),
                   va="center", fontweight="bold")  # fmt: skip
-        text = f"{shorten(subject, 16)}  {shorten(item.label, 20)}  {shorten(object_, 16)}"
+        subject, object_ = shorten(subject, 16), shorten(object_, 16)
+        label = shorten(item.label, 46 - len(subject) - len(object_))  # what fits beside the score
+        text = f"{subject}  {label}  {object_}"
         axes.text(0.08, line + 0.5, text, fontsize=_FONT, va="center")
         axes.text(1.0, line + 0.5, f"{item.score:.2f}", fontsize=_FONT, color=FAINT, va="center", ha="right")
     rest = total - len(chosen)
