@@ -15,6 +15,10 @@ from interplay.viz.canvas import Picture, check_picture, draw_boxes, panels, sam
 from interplay.viz.style import styled
 
 
+NAMED = 8
+"""Most boxes of a picture that are written on."""
+
+
 @dataclass(frozen=True, eq=False)
 class SuperpixelMaps:
     """A picture and what one clustering head made of it.
@@ -58,7 +62,7 @@ def superpixel_levels(rows: Sequence[SuperpixelMaps], strength: float = 0.55) ->
         [[("", row.picture), *((title, painted(row, title, strength)) for title in titles)] for row in rows]
     )
     for row, own in zip(rows, axes, strict=True):
-        draw_boxes(own[0], row.boxes, row.names)
+        draw_boxes(own[0], row.boxes, _readable(row))
     return figure
 
 
@@ -77,9 +81,14 @@ def superpixels_in_boxes(rows: Sequence[SuperpixelMaps], level: str, strength: f
         pictures.append([("picture", row.picture), ("boxes", row.picture), ("superpixels inside boxes", within)])
     figure, axes = panels(pictures)
     for row, own in zip(rows, axes, strict=True):
-        draw_boxes(own[1], row.boxes, row.names)
+        draw_boxes(own[1], row.boxes, _readable(row))
         draw_boxes(own[2], row.boxes, line=0.8)
     return figure
+
+
+def _readable(row: SuperpixelMaps) -> Sequence[str]:
+    """Names of the boxes where there are few enough to be read."""
+    return row.names if len(row.names) <= NAMED else ()
 
 
 def painted(row: SuperpixelMaps, level: str, strength: float) -> Picture:
