@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from interplay.viz.canvas import Picture, check_picture, draw_boxes, panels, sampled
 from interplay.viz.style import styled
 
-
 NAMED = 8
 """Most boxes of a picture that are written on."""
 
