@@ -45,6 +45,7 @@ def loop(made: Cell, state: NodeState, chosen: Tensor) -> Tensor:
 SPACES: list[dict[str, Any]] = [
     {},
     {"space": "original"},
+    {"space": "parallel"},
     {"supernodes": 2},
     {"supernodes": 4},
     {"share_fa": True},

@@ -9,6 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from interplay.video.cost import VARIANTS, backbone_cost, build, graph_cost, operation_cost, parameters, rows
 from interplay.video.network import AGOS
 from interplay.video.settings import BackboneSettings, VideoSettings, preset
+from interplay.video.substructures import PAIRS
 
 
 @pytest.fixture(scope="module")
@@ -113,3 +114,25 @@ def test_cosines_are_computed_once_per_supernode() -> None:
         made(None, boxes, mode="search", features=features)
     temporal = 6 * 80 * 2 * 16 * 7  # its kernel is no product for the counter
     assert counter.get_total_flops() == 2 * (graph_cost(made).products - temporal)
+
+
+def test_parallel_substructures() -> None:
+    """The release's three unused forms: of each, two operations, a layer from 2C to C, and node attention."""
+    settings = VideoSettings(space="parallel")
+    with torch.device("meta"):
+        made, ours = AGOS(174, model=settings), AGOS(174)
+    alone = {
+        name: parameters(ours.cells[0].bank(0)[kind].main)
+        for name, kind in (  # type: ignore[operator, union-attr, arg-type]
+            ("difference_propagation", "difference"),
+            ("temporal_convolution", "temporal"),
+            ("background_incorporation", "background"),
+        )
+    }
+    alone["feature_aggregation"] = alone["difference_propagation"]
+    join = 2 * 256 * 256 + 256
+    pairs = sum(alone[first] + alone[second] + join + 65 for first, second in PAIRS.values())
+    assert parameters(made) - parameters(made.backbone) == 524_544 + 61_440 + 133_806 + 6 * pairs
+    for name, (first, second) in PAIRS.items():
+        products = sum(operation_cost(one, made).products for one in (first, second, "node_attention"))
+        assert operation_cost(name, made).products == products + 160 * 512 * 256

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,9 +14,16 @@ from interplay.video.affinity import Affinity
 from interplay.video.operations import BackgroundIncorporation, Identity
 from interplay.video.operations.node_attention import highest
 from interplay.video.regions import box_positions
-from interplay.video.settings import VideoSettings
+from interplay.video.settings import Space, VideoSettings
 from interplay.video.state import ClipContext, NodeLayout, NodeState, nearest
-from interplay.video.substructures import operation
+from interplay.video.substructures import (
+    MAIN,
+    PAIRS,
+    ParallelSubstructure,
+    Substructure,
+    candidates,
+    operation,
+)
 
 STEPS, BOXES, CELLS, WIDTH = 8, 3, 4, 6
 LAYOUT = NodeLayout(STEPS, BOXES, CELLS)
@@ -193,6 +201,72 @@ def test_temporal_convolution_clip_by_clip_and_with_gradients() -> None:
     with torch.enable_grad():
         together = module(state).detach()
     torch.testing.assert_close(module(state), together, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+@torch.no_grad()
+def test_two_operations_side_by_side_against_loops(name: str) -> None:
+    options, state = settings(), clips()
+    found = stood("parallel", name, options)
+    assert isinstance(found, ParallelSubstructure)
+    for clip in range(2):
+        x = state.nodes[clip]
+        both = []
+        for part, one in zip((found.first, found.second), PAIRS[name], strict=True):
+            both.append(slow(one, state, clip, dict(part.named_parameters()), options))
+        rows = []
+        for left, right in zip(*both, strict=True):
+            joined = found.join.weight @ torch.cat((left, right)) + found.join.bias
+            rows.append(torch.where(joined > 0, joined, options.slope * joined))
+        weights = dict(found.attention.named_parameters())
+        expected = reference.node_attention(torch.stack(rows), state.positions[clip], weights, options)
+        assert expected.shape == x.shape
+        torch.testing.assert_close(found(state)[clip], expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("space", "name"),
+    [("original", "identity"), *(("fixed", name) for name in MAIN), *(("parallel", name) for name in PAIRS)],
+)
+def test_gradients_of_what_stands_on_a_superedge(space: Space, name: str) -> None:
+    """Node attention sees all nodes: temporal convolution makes nodes with the same sequence equal, and which of equals
+    are the most similar ones is no continuous function."""
+    layout = NodeLayout(7, 2, 3)
+    module = stood(space, name, settings(width=3, na="all"), layout)
+    state = clips(1, layout, 3, coordinates=9)
+    names = [key for key, _ in module.named_parameters()]
+
+    def call(nodes: Tensor, background: Tensor, *weights: Tensor) -> Tensor:
+        seen = NodeState(nodes, ClipContext(background, state.positions, layout.boxes))
+        result: Tensor = torch.func.functional_call(module, dict(zip(names, weights, strict=True)), (seen,))
+        return result
+
+    weights = [parameter.detach().clone().requires_grad_() for parameter in module.parameters()]
+    inputs = (state.nodes.clone().requires_grad_(), state.background.clone().requires_grad_(), *weights)
+    assert torch.autograd.gradcheck(call, inputs, fast_mode=True)
+
+
+@pytest.mark.parametrize("name", MAIN)
+@torch.no_grad()
+def test_a_substructure_is_its_operations_one_after_the_other_in_loops(name: str) -> None:
+    options, state = settings(), clips()
+    found = stood("fixed", name, options)
+    assert isinstance(found, Substructure)
+    for clip in range(2):
+        x = slow(MAIN[name], state, clip, dict(found.main.named_parameters()), options)
+        x = reference.feature_aggregation(x, dict(found.aggregation.named_parameters()), options)
+        x = reference.node_attention(x, state.positions[clip], dict(found.attention.named_parameters()), options)
+        torch.testing.assert_close(found(state)[clip], x, rtol=0, atol=1e-12)
+
+
+def stood(space: Space, name: str, options: VideoSettings, layout: NodeLayout = LAYOUT) -> nn.Module:
+    """What stands on a superedge, away from where its weights start."""
+    torch.manual_seed(1)
+    module = candidates(replace(options, space=space), layout)[name].double().eval()
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    return module
 
 
 def test_dropout_of_identity() -> None:

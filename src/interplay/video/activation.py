@@ -25,7 +25,7 @@ from interplay.video.preparation import OpenedClip, collate
 from interplay.video.recogniser import VideoRecogniser
 from interplay.video.state import NodeState
 from interplay.video.structure import Structure
-from interplay.video.substructures import Substructure
+from interplay.video.substructures import ParallelSubstructure, Substructure
 
 NAMES: dict[type[nn.Module], str] = {
     FeatureAggregation: "feature_aggregation",
@@ -105,6 +105,11 @@ def read_attention(
 
 def _parts(module: nn.Module, state: NodeState) -> Iterator[tuple[nn.Module, NodeState]]:
     """The basic operations of what stands on a superedge, each with what it sees."""
+    if isinstance(module, ParallelSubstructure):
+        yield module.first, state
+        yield module.second, state
+        yield module.attention, state.moved(module.joined(state))
+        return
     if not isinstance(module, Substructure):
         yield module, state
         return

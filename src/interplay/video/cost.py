@@ -23,7 +23,7 @@ from interplay.video.backbone import Bottleneck, ConvolutionNorm, InflatedResNet
 from interplay.video.network import AGOS
 from interplay.video.settings import BackboneSettings, VideoSettings, preset
 from interplay.video.structure import SPACES, Structure
-from interplay.video.substructures import MAIN
+from interplay.video.substructures import MAIN, PAIRS
 
 Shape = tuple[int, int, int]
 
@@ -104,9 +104,18 @@ def operation_cost(name: str, network: AGOS, *, shared_cosine: bool = False) -> 
         return sum(
             (operation_cost(part, network, shared_cosine=shared_cosine and part == parts[0]) for part in parts), NOTHING
         )
+    settings, layout = network.model, network.layout
+    if name in PAIRS:
+        # Only temporal convolution looks at the cosines of the supernode; node attention has those of the joined nodes.
+        beside = (
+            operation_cost(part, network, shared_cosine=shared_cosine and part == "temporal_convolution")
+            for part in PAIRS[name]
+        )
+        join = layout.nodes * 2 * settings.width**2
+        counted = join + layout.nodes * settings.width
+        return sum(beside, Cost(join, counted, counted)) + operation_cost("node_attention", network)
     if name in ("zero", "identity"):
         return NOTHING
-    settings, layout = network.model, network.layout
     nodes, width, cells = layout.nodes, settings.width, layout.cells
     pairs, square, elements = nodes**2 * width, nodes * width**2, nodes * width
     projection = square if settings.u == "full" else elements
@@ -158,7 +167,7 @@ def graph_cost(network: AGOS, structure: Structure | None = None) -> Cost:
     for edge, (source, _) in enumerate(network.superedges):
         names = SPACES[settings.space] if structure is None else (structure.operations[edge],)
         for name in names:
-            looks = name in ("temporal", "temporal_convolution", "node_attention")
+            looks = name in ("temporal", "temporal_convolution", "temporal_background", "node_attention")
             cell = cell + operation_cost(name, network, shared_cosine=looks and source in known)
             known |= {source} if looks and settings.tc_nearest == "cosine" and not settings.tc_u else set()
     between = layout.nodes * settings.supernodes * width**2 * (settings.cells - 1)
@@ -203,6 +212,7 @@ VARIANTS = (
     Variant("AGOS, release", preset("release")),
     *_structures(),
     Variant("AGOS, original operations", VideoSettings(space="original")),
+    Variant("AGOS, parallel substructures", VideoSettings(space="parallel")),
     Variant("AGOS, non-adaptive", VideoSettings(adaptive=False)),
     Variant("AGOS, 2 supernodes", VideoSettings(supernodes=2)),
     Variant("AGOS, 4 supernodes", VideoSettings(supernodes=4)),

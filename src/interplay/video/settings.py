@@ -22,7 +22,7 @@ Graph = Literal[
     "background_incorporation",
     "node_attention",
 ]
-Space = Literal["fixed", "original"]
+Space = Literal["fixed", "original", "parallel"]
 Similarity = Literal["cosine", "inner_product"]
 TemporalKernels = Literal["all", "nonlocal", "alternate", "none"]
 
@@ -93,8 +93,8 @@ class VideoSettings:
 
     Args:
         graph: "agos", or a baseline: "global_pooling", "roi_pooling" (Table 1), or one operation by name (Table 2).
-        space: candidates on a superedge: "fixed" (the substructures) or "original" (the operations; supplement,
-            Table 4), both with zero and identity.
+        space: candidates on a superedge, each time with zero and identity: "fixed" (the substructures), "original"
+            (the operations; supplement, Table 4), or "parallel" (two operations side by side; in the release, unused).
         supernodes: intermediate supernodes of a cell, 2 to 4 (supplement 3.4).
         cells: cells one after the other with the same structure and weights of their own (A24; supplement 3.5).
         adaptive: structure weights are computed from the clip (Eq. 12); False: the same for all clips (Table 1).

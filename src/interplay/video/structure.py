@@ -26,6 +26,7 @@ SPACES: Mapping[str, tuple[str, ...]] = {
         "background_incorporation",
         "node_attention",
     ),
+    "parallel": ("zero", "identity", "aggregation_difference", "temporal_background", "aggregation_background"),
 }
 """Candidates of each space in the order of the structure weights (agos.md §4)."""
 
@@ -35,6 +36,9 @@ TITLES: Mapping[str, str] = {
     "difference": "difference propagation, feature aggregation, node attention",
     "temporal": "temporal convolution, feature aggregation, node attention",
     "background": "background incorporation, feature aggregation, node attention",
+    "aggregation_difference": "feature aggregation beside difference propagation, node attention",
+    "temporal_background": "temporal convolution beside background incorporation, node attention",
+    "aggregation_background": "feature aggregation beside background incorporation, node attention",
     "feature_aggregation": "feature aggregation",
     "difference_propagation": "difference propagation",
     "temporal_convolution": "temporal convolution",
@@ -55,7 +59,7 @@ class Structure:
 
     Args:
         operations: names, in the order of :func:`superedges`.
-        space: "fixed" or "original"; what names there are.
+        space: "fixed", "original" or "parallel"; what names there are.
         supernodes: intermediate supernodes.
 
     Raises:
