@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from tests.video.made_up import MadeUp
 
+from interplay.data.datasets import open_videos
 from interplay.errors import InterplayError
 from interplay.video.datamodule import VideoData, VideoInput, Visit
 from interplay.video.kept_features import KeptFeatures
@@ -178,3 +180,34 @@ def test_kept_maps_are_those_of_their_draws(tmp_path: Path) -> None:
 def test_settings_out_of_range_are_named(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InterplayError, match=message):
         VideoInput(**{**SETTINGS, **changes})
+
+
+@pytest.mark.parametrize(
+    ("version", "six"), [("v1", {2, 4, 30, 41, 52, 66}), ("v2", {86, 87, 93, 94, 166, 167})], ids=["v1", "v2"]
+)
+def test_of_something_something_exactly_the_six_direction_classes_are_never_mirrored(
+    shared: Path, tmp_path: Path, version: str, six: set[int]
+) -> None:
+    """A clip of each of the 174 classes of the real label files, bright on the left, drawn with flip 1."""
+    (labels,) = (shared / "data" / "something" / version).glob("*labels.*")
+    frames = tmp_path / "one"
+    frames.mkdir()
+    picture = np.zeros((8, 8, 3), np.uint8)
+    picture[:, :3] = 200
+    for number in (1, 2):
+        Image.fromarray(picture).save(frames / f"{number:05d}.png")
+    (tmp_path / "frames").mkdir()
+    for label in range(174):
+        (tmp_path / "frames" / str(label)).symlink_to(frames)
+    (tmp_path / "train.txt").write_text("".join(f"{label} 2 {label}\n" for label in range(174)))
+    dataset = open_videos(f"something_{version}", tmp_path, labels=labels)
+    assert len(dataset.classes) == 174
+    made = VideoData(dataset, VideoInput(**{**SETTINGS, "height": 8, "width": 8, "flip": 1.0}), 1)
+    kept = set()
+    for row in range(174):
+        clip = made.drawn(row, torch.Generator().manual_seed(row))
+        assert clip.frames is not None
+        halves = clip.frames.float().mean(dim=(0, 1, 3)).view(2, 4).mean(1)
+        if halves[0] > halves[1]:
+            kept.add(clip.label)
+    assert kept == six

@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from interplay.data.video_table import missing_videos
 from interplay.data.videos import VideoDataset
 from interplay.errors import InterplayError
 from interplay.training.draws import epoch_order, generator
@@ -156,16 +157,17 @@ class VideoData(pl.LightningDataModule):
         self.dataset, self.settings, self.seed, self.world, self.kept = dataset, settings, seed, world, kept
         self.preparation = settings.preparation()
         self.labels = np.asarray(dataset.labels)
-        self.unreadable: dict[str, str] = {}
         self.replaced: dict[str, int] = {} if kept is None else dict(kept.replaced)
-        self.parts = {part: np.asarray(rows) for part, rows in dataset.parts().items() if len(rows)}
-        if kept is not None:
-            self.unreadable = {dataset.ids[row]: text for row, text in kept.unreadable.items()}
-            bad = np.array(list(kept.unreadable), np.int64)
-            self.parts = {part: rows[~np.isin(rows, bad)] for part, rows in self.parts.items()}
-        for part in ("train",):
-            if not len(self.parts.get(part, ())):
-                raise InterplayError(f"data set {dataset.name}: found no {part} clips, expected some")
+        # Kept frames outlive their videos.
+        lost = {row: str(error) for row, error in missing_videos(dataset)} if kept is None else kept.unreadable
+        ids = dataset.ids if lost else ()
+        self.unreadable = {ids[row]: text for row, text in lost.items()}
+        bad = np.array(list(lost), np.int64)
+        parts = {part: np.asarray(rows) for part, rows in dataset.parts().items()}
+        self.parts = {part: found for part, rows in parts.items() if len(found := rows[~np.isin(rows, bad)])}
+        if "train" not in self.parts:
+            why = f": {next(iter(self.unreadable.values()))}" if self.unreadable and len(parts.get("train", ())) else ""
+            raise InterplayError(f"data set {dataset.name}: found no train clips, expected some{why}")
         if (self.labels[self.parts["train"]] < 0).any():
             raise InterplayError(f"data set {dataset.name}: found a training clip without a label")
         self.features: Features | None = None
@@ -219,23 +221,27 @@ class VideoData(pl.LightningDataModule):
 
     # -- batches --------------------------------------------------------------------------------------------------
 
-    def batches(self, part: str) -> int:
-        return -(-len(self.parts[part]) // (self.settings.evaluation_batch * self.world))
+    def batches(self, part: str, world: int | None = None) -> int:
+        """Of a part for each of the processes (None: those that train together)."""
+        return -(-len(self.parts[part]) // (self.settings.evaluation_batch * (world or self.world)))
 
-    def evaluation_batch(self, part: str, number: int, rank: int = 0, test: int | None = None) -> VideoBatch:
+    def evaluation_batch(
+        self, part: str, number: int, rank: int = 0, test: int | None = None, world: int | None = None
+    ) -> VideoBatch:
         """Batch ``number`` of a part for this process; smaller, or empty, where clips cannot be read.
 
         Args:
             test: which of the test clips of each video; None for the deterministic clip.
+            world: processes that share the part; None for those that train together.
         """
-        size = self.settings.evaluation_batch
+        size, together = self.settings.evaluation_batch, world or self.world
         rows = self.parts[part]
 
         def visits(index: int) -> list[Visit]:
-            first = (index * self.world + rank) * size
+            first = (index * together + rank) * size
             return [Visit(int(row), test=test) for row in rows[first : first + size]]
 
-        return self._collected((part, -1 if test is None else test, number), self.batches(part), visits)
+        return self._collected((part, -1 if test is None else test, number), self.batches(part, together), visits)
 
     def training_batch(self, epoch: int, number: int, rank: int = 0) -> VideoBatch:
         """Batch ``number`` of an epoch, this process's share of it.
@@ -334,9 +340,9 @@ class VideoData(pl.LightningDataModule):
         return found
 
     def iterate(self, part: str, test: int | None = None) -> Iterator[VideoBatch]:
-        """Every batch of a part: deterministic clips, or test clip ``test`` of every video."""
-        for number in range(self.batches(part)):
-            batch = self.evaluation_batch(part, number, test=test)
+        """Every batch of a part, all in this process: deterministic clips, or test clip ``test`` of every video."""
+        for number in range(self.batches(part, 1)):
+            batch = self.evaluation_batch(part, number, test=test, world=1)
             if len(batch):
                 yield batch
 

@@ -87,7 +87,8 @@ def run_resolved(
     # One stage after the other in one folder is one run, whether or not it says --resume.
     resume = resume or (stage != "all" and wanted[0] > 1 and not overwrite)
     held = claim(folder, recipe, line, resume=resume, overwrite=overwrite)
-    wait = meet(sections.training)  # no process looks for finished stages before the first has claimed the folder
+    with quiet_lightning():
+        wait = meet(sections.training)  # no process looks for finished stages before the first has claimed the folder
     if held is not None or (folder.finished and not is_first_process()):
         return held or {}
     run = VideoRun(folder, recipe, sections, line, quiet, wait)

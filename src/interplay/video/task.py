@@ -122,10 +122,10 @@ class StageTask(pl.LightningModule):
             return  # resumed: Lightning closes the epoch of the checkpoint once more
         self._closed = self.current_epoch
         found = self._tallies.pop("train").metrics(self.trainer.strategy)
-        self.log_dict({f"train_{name}": found[name].float() for name in ("loss", "top1")})
+        self.log_dict({f"train_{name}": found[name].float() for name in ("loss", "top1")}, sync_dist=True)
         if self.watcher is not None:
             figures = self.watcher.look(self)
-            self.log_dict(figures)
+            self.log_dict(figures, sync_dist=True)
             if self.stability is not None:
                 self.stability.step(figures["changed"])
                 if self.stability.stable:
@@ -155,7 +155,7 @@ class StageTask(pl.LightningModule):
             found = self._tally(part).metrics(self.trainer.strategy)
             self._tallies.pop(part)
             if bool(torch.isfinite(found["top1"])):
-                self.log_dict({f"{part}_{name}": value.float() for name, value in found.items()})
+                self.log_dict({f"{part}_{name}": value.float() for name, value in found.items()}, sync_dist=True)
 
     # -- what a checkpoint holds besides weights and optimisers -----------------------------------------------------
 
@@ -219,7 +219,8 @@ class SearchTask(StageTask):
 
     L = −log softmax(z)_y + λ·L_var (Eq. 13). Even batches of an epoch are steps of SGD on the operations, the layer
     that narrows the map and the classifier; odd ones are steps of Adam on the structure weights. No gradient is
-    computed for the group whose turn it is not.
+    computed for the group whose turn it is not, but where several processes train: DDP waits for every weight's
+    gradient in every step, and that of the idle group is forgotten.
 
     Args:
         network: with the backbone of stage 1.
@@ -261,7 +262,8 @@ class SearchTask(StageTask):
         optimisers = self.optimizers()
         assert isinstance(optimisers, list)
         turn = self.turn(batch_idx)
-        self._only(turn)
+        alone = self.trainer.world_size == 1
+        self._only(turn if alone else (0, 1))
         output = self.output(batch, mixed=True)
         loss = self.losses(batch, output).mean()
         if self.settings.diversity:
