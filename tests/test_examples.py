@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tests.data.video_clips import encode, moving
 from tests.docs.blocks import ROOT, run_example
 
 import interplay
 from interplay.evaluation.scores import Scores
 
 EXAMPLES = ROOT / "examples"
-MAKERS = ("full_size_scene_graphs.py", "vrd_heads.py", "make_readme_picture.py", "sbu_folds.py")
+MAKERS = ("full_size_scene_graphs.py", "full_size_videos.py", "vrd_heads.py", "make_readme_picture.py", "sbu_folds.py")
 """They take minutes to hours; their results are looked at, and stand in the README and in docs/results.md."""
 
 
@@ -111,6 +112,36 @@ def test_full_size_scene_graphs(folder: Path, capsys: pytest.CaptureFixture[str]
     assert "sgcls a: 100 × 60 → 160 × 96, 3 objects" in printed
     assert all(f"{task} b: " in printed for task in ("sgcls", "sggen"))  # what is broken is named
     assert sorted(file.name for file in (folder / "drawn").glob("*.png")) == ["a_sgcls.png", "a_sggen.png"]
+
+
+def test_full_size_videos(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    encode(folder / "mine.mp4", 20)
+    for name in ("1", "2"):
+        (folder / "v2" / "frames" / name).mkdir(parents=True)
+        for number, picture in enumerate(moving(6), start=1):
+            Image.fromarray(picture).save(folder / "v2" / "frames" / name / f"{number:04d}.png")
+    templates = ["Holding [something]", "Throwing [something]"]
+    (folder / "v2" / "labels.json").write_text(
+        json.dumps({text.replace("[", "").replace("]", ""): str(n) for n, text in enumerate(templates)})
+    )
+    (folder / "v2" / "clips.txt").write_text("1 6 0\n3 6 1\n2 6 1\n")
+    hand = {"box2d": {"x1": 10, "y1": 5, "x2": 40, "y2": 30}, "category": "hand", "standard_category": "hand"}
+    entry = [{"name": f"1/{n:04d}.jpg", "gt_placeholders": [], "labels": [hand]} for n in range(1, 7)]
+    (folder / "v2" / "boxes.json").write_text(json.dumps({"1": entry}))
+    small = ["--size", "64", "--width", "16", "--backbone-width", "2", "--short", "48", "--classes", "2"]
+    data = ["--data", "something_v2", "--root", "v2", "--data.validation", "clips.txt", "--data.boxes", "boxes.json"]
+    words = ["mine.mp4", *data, "--data.boxes_height=48", "--boxes", "given", "grid", "rpn", *small]
+    run_example(EXAMPLES / "full_size_videos.py", words)
+    printed = capsys.readouterr().out
+    assert "mine.mp4: no boxes of its own" in printed
+    assert "1, annotated: 6 frames of 64 × 48 → frames (32, 64, 64, 3), boxes (16, 10, 4), logits (1, 2)" in printed
+    assert "clip 3: " in printed  # what is missing is named
+    assert "2: no boxes of its own" in printed
+    assert printed.count("structure ") == 6
+    drawn = sorted(file.name for file in (folder / "drawn").glob("*.png"))
+    assert drawn == [*(f"1_{kind}.png" for kind in ("annotated", "grid", "rpn")), "2_grid.png", "2_rpn.png"] + [
+        f"mine_{kind}.png" for kind in ("grid", "rpn")
+    ]
 
 
 @pytest.mark.parametrize("script", MAKERS)
