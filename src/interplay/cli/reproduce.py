@@ -19,7 +19,8 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument(
         "study",
-        help="megcn.table1 … megcn.table8, megcn.fig3 … megcn.fig6; sil.table1 … sil.table5, sil.fig3 … sil.fig8",
+        help="megcn.table1 … megcn.table8, megcn.fig3 … megcn.fig6; sil.table1 … sil.table5, sil.fig3 … sil.fig8; "
+        "agos.table1 … agos.table3, agos.s1 … agos.s8, agos.fig4 … agos.fig8",
     )
     made.add_argument("--data", help="run on this data set instead of the paper's (playground needs no files)")
     made.add_argument("--seeds", default="1,2,3", help="seeds of the runs, separated by commas (1,2,3)")
@@ -40,6 +41,8 @@ def main(argv: list[str]) -> int:
         return _scenes(arguments, seeds, rows, overrides)
     if arguments.tasks is not None or arguments.other_seeds is not None:
         raise InterplayError(f"{arguments.study}: --tasks and --other-seeds are for the studies of sil")
+    if arguments.study.partition(".")[0] == "agos":
+        return _videos(arguments, seeds, rows, overrides)
 
     from interplay.studies.reproduce import find_study, reproduce
 
@@ -92,6 +95,34 @@ def _scenes(
         seeds=seeds,
         other_seeds=None if arguments.other_seeds is None else _numbers("--other-seeds", arguments.other_seeds),
         tasks=None if arguments.tasks is None else [task.strip() for task in arguments.tasks.split(",")],
+        rows=rows,
+        overrides=overrides,
+        jobs=arguments.jobs,
+        quiet=arguments.quiet,
+        say=_say,
+    )
+    print(found.markdown(), end="")
+    return 0
+
+
+def _videos(
+    arguments: argparse.Namespace, seeds: Sequence[int], rows: Sequence[str] | None, overrides: Sequence[str]
+) -> int:
+    """The studies of AGOS: on the simulator unless data are named."""
+    from interplay.studies.agos_reproduction import find_video_study, reproduce_videos
+
+    study = find_video_study(arguments.study)
+    data = arguments.data or ("something_v2" if _has_root(overrides) else "playground")
+    if not data.startswith("playground") and study.computed is None and not _has_root(overrides):
+        raise InterplayError(
+            f"{arguments.study}: the data set {data} needs its files (--data.root DIR); "
+            "without them the simulator serves: --data playground"
+        )
+    found = reproduce_videos(
+        arguments.study,
+        arguments.out,
+        data=data,
+        seeds=seeds,
         rows=rows,
         overrides=overrides,
         jobs=arguments.jobs,

@@ -109,11 +109,13 @@ def marks_of(found: Marked, number: int, own: Boxes, most: int = MARKS) -> list[
         return []
     step = int(np.abs(found.frames - number).argmin())
     marks: list[int] = []
-    for box in np.argsort(-found.importance[step], kind="stable")[:most].tolist():
+    for box in np.argsort(-found.importance[step], kind="stable").tolist():
         shared = overlaps(found.boxes[step, box], own)
         best = int(shared.argmax())
         if shared[best] >= _SAME and best not in marks:
             marks.append(best)
+        if len(marks) == most:
+            break
     return marks
 
 

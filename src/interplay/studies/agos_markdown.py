@@ -1,0 +1,138 @@
+"""A study of the AGOS paper as Markdown: the rows, leads over the poolings, structures, and diagnostic classes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from interplay.evaluation.uncertainty import Spread
+from interplay.studies.agos_tables import PAPER_DATA, SIMULATED
+
+if TYPE_CHECKING:
+    from interplay.studies.agos_comparison import Gain
+    from interplay.studies.agos_reproduction import VideoReproduction
+
+
+def markdown(found: VideoReproduction) -> str:
+    """The whole text; accuracies in per cent."""
+    study = found.study
+    lines = [f"### agos.{study.key}: {study.title}", ""]
+    if study.computed is not None:
+        return "\n".join([*lines, f"{study.note}", "", *_computed(found)]) + "\n"
+    where = f"Run on `{found.data}`" + (" (simulated: not real data)" if found.data in SIMULATED else "")
+    if found.data not in PAPER_DATA:
+        where += "; the paper's numbers are from Something-Something, so the columns do not compare"
+    if found.overrides:
+        where += f". Changed on the command line: `{' '.join(found.overrides)}`"
+    lines.append(f"{where}. Top-1 in per cent after the last stage, mean logits of the test clips of each video.")
+    if study.note:
+        lines.append(study.note)
+    lines += ["", _seeds(found.seeds), "", *_table(found)]
+    if found.gains:
+        lines += ["", "Brackets: 95 % of a paired bootstrap over the test clips; * = all of it on one side of 0."]
+    return "\n".join([*lines, *_structures(found), *_pairs(found)]) + "\n"
+
+
+def _table(found: VideoReproduction) -> list[str]:
+    study = found.study
+    against = [name for name in study.against if name in found.cells]
+    head = ["row", *(f"paper, {name}" for name in study.columns), "measured", "95 % interval"]
+    head += [f"over {name}" for name in against]
+    lines = [_line([*head, "note"]), "|" + "---|" * (len(head) + 1)]
+    for row in study.rows:
+        cells = [row.name, *(_paper(row.paper.get(name)) for name in study.columns)]
+        cell = found.cells.get(row.name)
+        if cell is None:
+            cells += ["printed only" if row.overrides is None else "not run", "–", *("–" for _ in against)]
+        else:
+            low, high = cell.interval
+            cells += [percent(cell.top1), f"{100 * low:.1f} … {100 * high:.1f}"]
+            cells += [
+                change(found.gains[row.name, name]) if (row.name, name) in found.gains else "–" for name in against
+            ]
+        lines.append(_line([*cells, row.note]))
+    return lines
+
+
+def _paper(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1f}"
+
+
+def _structures(found: VideoReproduction) -> list[str]:
+    """Structures in use, seed by seed, and whether they follow the classes."""
+    rows = [(name, cell.structures) for name, cell in found.cells.items() if cell.structures]
+    if not rows:
+        return []
+    head = ("row", "seed", "structures in use", "information with the classes, nats", "by chance", "p", "stable after")
+    lines = ["", "Structures of the measured clips (of the first fold where there are folds):", ""]
+    lines += [_line(head), "|" + "---|" * len(head)]
+    permutations = 0
+    for name, facts in rows:
+        for seed, one in zip(found.seeds, facts, strict=True):
+            stable = (
+                f"{one.stable[0]} epochs, {one.stable[1]:.0f} s"
+                if one.stable
+                else (f"not within {one.epochs} epochs" if one.epochs else "no search")
+            )
+            permutations = one.association.permutations
+            lines.append(
+                _line(
+                    [
+                        name,
+                        str(seed),
+                        str(one.distinct),
+                        f"{one.association.value:.3f}",
+                        f"{one.association.by_chance:.3f}",
+                        f"{one.association.p:.4f}",
+                        stable,
+                    ]
+                )
+            )
+    return [*lines, "", f"p: permutation test, {permutations} shuffles of the classes; at least 1/{permutations + 1}."]
+
+
+def _pairs(found: VideoReproduction) -> list[str]:
+    """Two classes apart: every row, and the lead over pooling over RoIs of what the pair was built for."""
+    if not found.pairs:
+        return []
+    names = list(found.pairs[0].accuracies)
+    head = ["classes", "built for", *names, "its lead over pooling over RoIs"]
+    lines = ["", "Telling two classes apart, on their clips with their two scores (chance 50 %):", ""]
+    lines += [_line(head), "|" + "---|" * len(head)]
+    for pair in found.pairs:
+        operation = pair.operation.replace("_", " ")
+        own = pair.gains.get(operation) or pair.gains.get("adaptive")
+        whose = operation if operation in pair.gains else "adaptive"
+        lead = "–" if own is None else f"{whose}: {change(own)}"
+        cells = [f"{100 * pair.accuracies[name]:.1f}" for name in names]
+        lines.append(_line([" / ".join(pair.classes), operation, *cells, lead]))
+    return lines
+
+
+def _computed(found: VideoReproduction) -> list[str]:
+    head = list(found.computed[0])
+    lines = [_line(head), "|" + "---|" * len(head)]
+    return [*lines, *(_line([str(value) for value in row.values()]) for row in found.computed)]
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    listed = ", ".join(map(str, seeds))
+    return f"Seed {listed}." if len(seeds) == 1 else f"Mean ± deviation over seeds {listed}."
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def percent(value: Spread) -> str:
+    """``51.4 ± 0.4``, or the mean alone of one seed."""
+    if math.isnan(value.deviation):
+        return f"{100 * value.mean:.1f}"
+    return f"{100 * value.mean:.1f} ± {100 * value.deviation:.1f}"
+
+
+def change(one: Gain) -> str:
+    """``+1.2 (+0.3 … +2.0)*``"""
+    sure = "*" if one.low > 0 or one.high < 0 else ""
+    return f"{100 * one.value:+.1f} ({100 * one.low:+.1f} … {100 * one.high:+.1f}){sure}"
