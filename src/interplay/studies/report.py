@@ -146,11 +146,14 @@ def report(folder: str | Path, out: str | Path | None = None, data_root: str | P
     Raises:
         InterplayError: no run there, or the target cannot be written.
     """
-    from interplay.studies.scene_report import is_scene_run, scene_report  # it takes what is shared from here
+    from interplay.studies.scene_report import is_scene_run, scene_report  # they take what is shared from here
+    from interplay.studies.video_report import is_video_run, video_report
 
     keep_freed_memory()
     if is_scene_run(Path(folder)):
         return scene_report(Path(folder), Path(folder) / "report" if out is None else Path(out), data_root)
+    if is_video_run(Path(folder)):
+        return video_report(Path(folder), Path(folder) / "report" if out is None else Path(out), data_root)
     run = open_run(folder, data_root)
     out = Path(out) if out is not None else run.folder / "report"
     name = str((run.result or {}).get("model") or run.folder.resolve().name)

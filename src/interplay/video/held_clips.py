@@ -119,11 +119,11 @@ class HeldClips:
         return self.recogniser.network.structures(choices)
 
     @torch.inference_mode()
-    def attention(self, clip: int) -> list[Attention]:
-        """What the operations of a clip's structure attend to, in the order in which they run."""
+    def attention(self, clip: int, structure: Structure | None = None) -> list[Attention]:
+        """What the operations of a clip's structure, or of a given one, attend to, in the order in which they run."""
         features, boxes = self._batches[clip // TOGETHER]
         row = slice(clip % TOGETHER, clip % TOGETHER + 1)
-        return read_attention(self.recogniser.network, features[row], boxes[row])
+        return read_attention(self.recogniser.network, features[row], boxes[row], structure)
 
     def boxes(self, clip: int) -> Tensor:
         """(step, box, 4) of a clip, shares of the crop."""
