@@ -11,8 +11,8 @@ from jaxtyping import install_import_hook
 # Before anything of the package is imported: every annotated function of these rooms is checked by beartype.
 SCENE = ("encodings", "features", "frequency", "geometry", "model", "ranking", "refinement")
 SCENE += ("regions", "resampling", "sampling", "superpixel", "task")
-VIDEO = ("affinity", "backbone", "cell", "convolution", "inflation", "network", "operations", "regions", "state")
-VIDEO += ("structure", "structure_weights", "substructures")
+VIDEO = ("activation", "affinity", "backbone", "cell", "convolution", "inflation", "network", "operations")
+VIDEO += ("proposal_network", "regions", "state", "structure", "structure_weights", "substructures", "transforms")
 install_import_hook(
     [
         "interplay.graph",

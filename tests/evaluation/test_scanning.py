@@ -41,6 +41,14 @@ def test_frame_probabilities_against_loops() -> None:
     np.testing.assert_allclose(found.sum(1), 1.0)
 
 
+def test_frames_between_windows_take_the_nearest_that_has_some() -> None:
+    rows = np.array([[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]])
+    found = frame_probabilities(rows, np.array([0, 7, 14]), 3, 17)
+    # Frames 0–2, 7–9 and 14–16 are in windows; 3, 4 and 5, 6 between the first two, as 4 and 5 are two away.
+    expected = [0] * 5 + [1] * 7 + [2] * 5
+    np.testing.assert_allclose(found, rows[expected], rtol=1e-12)
+
+
 def test_intervals_partition_the_recording() -> None:
     rows = [[0.9, 0.1, 0.0], [0.2, 0.8, 0.0], [0.9, 0.1, 0.0], [0.1, 0.2, 0.7]]
     found = to_intervals(np.repeat(rows, [10, 12, 2, 9], axis=0), shortest=4)

@@ -100,7 +100,7 @@ def test_against_loops(name: str, changes: dict[str, Any]) -> None:
     options = settings(**changes)
     state = clips(coordinates=options.coordinates)
     module = made(name, options)
-    weights = dict(module.named_parameters())
+    weights: dict[str, Tensor] = dict(module.named_parameters())
     found = module(state)
     for clip in range(2):
         torch.testing.assert_close(found[clip], slow(name, state, clip, weights, options), rtol=0, atol=1e-12)
@@ -218,7 +218,7 @@ def test_two_operations_side_by_side_against_loops(name: str) -> None:
         for left, right in zip(*both, strict=True):
             joined = found.join.weight @ torch.cat((left, right)) + found.join.bias
             rows.append(torch.where(joined > 0, joined, options.slope * joined))
-        weights = dict(found.attention.named_parameters())
+        weights: dict[str, Tensor] = dict(found.attention.named_parameters())
         expected = reference.node_attention(torch.stack(rows), state.positions[clip], weights, options)
         assert expected.shape == x.shape
         torch.testing.assert_close(found(state)[clip], expected, rtol=0, atol=1e-12)

@@ -42,7 +42,8 @@ def frame_probabilities(
     """Per frame, the mean of the probabilities of the windows that contain it, weighted by how central it is.
 
     The weight of a frame at offset o in a window of W frames is the Hann window sin²(π(o+½)/W): a window says most
-    about what happens in its middle.
+    about what happens in its middle. Frames that no window contains, as windows further apart than their length leave
+    them, take those of the nearest frame that has some (the earlier of two).
     """
     weight = np.sin(np.pi * (np.arange(window) + 0.5) / window) ** 2
     total = np.zeros((frames, probabilities.shape[1]))
@@ -51,7 +52,11 @@ def frame_probabilities(
         stop = min(start + window, frames)
         total[start:stop] += weight[: stop - start, None] * row
         mass[start:stop] += weight[: stop - start]
-    return np.asarray(total / mass[:, None])
+    seen, every = np.flatnonzero(mass), np.arange(frames)
+    after = np.searchsorted(seen, every).clip(max=len(seen) - 1)
+    before, after = seen[(after - 1).clip(min=0)], seen[after]
+    nearest = np.where(np.abs(every - before) <= np.abs(after - every), before, after)
+    return np.asarray(total[nearest] / mass[nearest, None])
 
 
 def with_none(
