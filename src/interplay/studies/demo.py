@@ -23,7 +23,7 @@ from interplay.evaluation.uncertainty import wilson
 from interplay.interactions import NONE_OF_THE_KNOWN, Interaction, Prediction
 from interplay.loading import load_skeletons
 from interplay.skeleton.recogniser import SkeletonRecogniser
-from interplay.studies import demo_scenes
+from interplay.studies import demo_scenes, demo_videos
 from interplay.training.shipped import shipped_models
 from interplay.viz.animation import animate
 from interplay.viz.charts import timeline
@@ -121,6 +121,8 @@ def run_demo(out: str | Path, *, each: int = 5, say: Callable[[str], None] = pri
         _real(page, load_skeletons("megcn-sbu"), each, pictures, say)
     if demo_scenes.MODEL in shipped:
         demo_scenes.scene_section(page, pictures, say)
+    if demo_videos.MODEL in shipped:
+        demo_videos.video_section(page, pictures, say)
     page.section("Next")
     page.code(
         "interplay predict megcn-sbu my_recording.npz --draw pictures\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,7 @@ def draw_video(
     prediction: Prediction,
     path: Path,
     boxes: Proposals | None = None,
+    kind: Literal["auto", "mp4", "gif"] = "auto",
 ) -> Path:
     """Write the video with boxes and label; of a long one the boxes attended to in the window around each frame.
 
@@ -40,6 +41,7 @@ def draw_video(
         prediction: of this clip by this model.
         path: without suffix.
         boxes: those that the prediction was made with; None for the clip's own, or else the grid.
+        kind: of file; "auto" is mp4 where PyAV is installed.
 
     Returns:
         The file written (.mp4, or .gif where PyAV is not installed).
@@ -56,7 +58,7 @@ def draw_video(
         f"{recogniser.name}; boxes: {boxes.kind}",
     )
     drawn = _frames(recogniser, clip, boxes, windows_of(details, source.frame_count))
-    return save_video(drawn, notes, path)
+    return save_video(drawn, notes, path, kind=kind)
 
 
 def windows_of(details: Mapping[str, Any], frame_count: int) -> list[tuple[int, int, Structure | None]]:
