@@ -34,7 +34,7 @@ def test_optimiser_values_out_of_range_name_their_key(values: dict[str, Any]) ->
 @pytest.mark.parametrize(
     "values",
     [
-        {"epochs": 0},
+        {"epochs": -1},
         {"seed": -1},
         {"seed": 2**32},
         {"gradient_clip": -0.1},
