@@ -137,7 +137,7 @@ def test_full_size_videos(folder: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert "1, annotated: 6 frames of 64 × 48 → frames (32, 64, 64, 3), boxes (16, 10, 4), logits (1, 2)" in printed
     assert "clip 3: " in printed  # what is missing is named
     assert "2: no boxes of its own" in printed
-    assert printed.count("structure ") == 6
+    assert printed.count("; structure ") == 7
     drawn = sorted(file.name for file in (folder / "drawn").glob("*.png"))
     assert drawn == [*(f"1_{kind}.png" for kind in ("annotated", "grid", "rpn")), "2_grid.png", "2_rpn.png"] + [
         f"mine_{kind}.png" for kind in ("grid", "rpn")

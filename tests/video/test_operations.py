@@ -246,6 +246,26 @@ def test_gradients_of_what_stands_on_a_superedge(space: Space, name: str) -> Non
     assert torch.autograd.gradcheck(call, inputs, fast_mode=True)
 
 
+@pytest.mark.parametrize(("first", "after"), [(a, b) for a in OPERATIONS for b in OPERATIONS if a != b])
+def test_operations_on_one_supernode_do_not_take_gradients_from_each_other(first: str, after: str) -> None:
+    """A supernode keeps cosines and unit vectors for all operations: whoever asks first, they have their gradients."""
+    for product in ("cosine", "inner_product"):
+        options = settings(tc_nearest=product, na_similarity=product)
+        module, other = made(after, options), made(first, options)
+        torch.testing.assert_close(_gradient(module, other), _gradient(module, None))
+
+
+def _gradient(module: nn.Module, before: nn.Module | None) -> Tensor:
+    state = clips()
+    nodes = state.nodes.clone().requires_grad_()
+    state = state.moved(nodes)
+    if before is not None:
+        before(state)
+    module(state).pow(2).sum().backward()
+    assert nodes.grad is not None
+    return nodes.grad
+
+
 @pytest.mark.parametrize("name", MAIN)
 @torch.no_grad()
 def test_a_substructure_is_its_operations_one_after_the_other_in_loops(name: str) -> None:

@@ -44,12 +44,16 @@ def test_two_processes_search_as_one_does(tmp_path: Path) -> None:
     assert done.stderr.count("9 training, 3 validation, 3 test clips") == 1  # said once, not by each process
     for number in (1, 2):  # two steps of the search: one of the operations, one of the structure weights
         one, two = (StageFolder(tmp_path / run / f"stage{number}").state() for run in ("one", "two"))
-        for name, value in one.items():
-            assert torch.allclose(two[name], value, rtol=1e-3, atol=1e-4), (number, name)
+        for name, value in one.items():  # which nodes are nearest hangs on rounding, and so on the size of a batch
+            assert torch.allclose(two[name], value, rtol=1e-3, atol=1e-4 if number == 1 else 1e-3), (number, name)
     assert float(two["structure_weights.linear.weight"].abs().max()) > 0
     result = json.loads((tmp_path / "two" / "result.json").read_text())
     assert [stage["stage"] for stage in result["stages"]] == [1, 2, 3, 4]
     assert result["metrics"]["last"]["test"]["top1"]["count"] == 3  # all of them, though two shared the training
-    rows = list(csv.DictReader((tmp_path / "two" / "metrics.csv").read_text().splitlines()))
+    alone, rows = (
+        list(csv.DictReader((tmp_path / run / "metrics.csv").read_text().splitlines())) for run in ("one", "two")
+    )
+    for mine, theirs in zip(alone[:2], rows[:2], strict=True):
+        assert float(theirs["train_loss"]) == pytest.approx(float(mine["train_loss"]), rel=1e-3)
     assert [row["stage"] for row in rows] == ["1", "2", "3", "4"]
     assert sum(float(value) for key, value in rows[1].items() if key.startswith("use_")) == pytest.approx(1)

@@ -52,13 +52,13 @@ class TemporalConvolution(nn.Module):
 
     def nearest(self, state: NodeState) -> Int64[Tensor, "batch node step"]:
         """n(i, u)."""
-        with torch.no_grad():
-            if self.affinity is not None:
-                x = state.nodes_unit if self.affinity.similarity == "cosine" else state.nodes
-                return nearest(full_precision_product(self.affinity.project(x), x), state.boxes, own=False)
-            if self.nearest_by == "cosine":
-                return state.nearest_by_cosine
-            return nearest(state.inner_product, state.boxes, own=True)
+        # What the state keeps for other operations is computed with gradients; the choice itself has none.
+        if self.affinity is not None:
+            x = (state.nodes_unit if self.affinity.similarity == "cosine" else state.nodes).detach()
+            return nearest(full_precision_product(self.affinity.project(x).detach(), x), state.boxes, own=False)
+        if self.nearest_by == "cosine":
+            return state.nearest_by_cosine
+        return nearest(state.inner_product.detach(), state.boxes, own=True)
 
     def convolve(
         self, nodes: Float[Tensor, "batch node width"], index: Int64[Tensor, "batch node step"]
