@@ -147,7 +147,8 @@ def report(folder: str | Path, out: str | Path | None = None, data_root: str | P
         InterplayError: no run there, or the target cannot be written.
     """
     from interplay.studies.scene_report import is_scene_run, scene_report  # they take what is shared from here
-    from interplay.studies.video_report import is_video_run, video_report
+    from interplay.studies.video_report import video_report
+    from interplay.studies.video_runs import is_video_run
 
     keep_freed_memory()
     if is_scene_run(Path(folder)):
