@@ -31,6 +31,7 @@ from interplay.studies.video_runs import VideoRun, open_video_run
 from interplay.video.analysis import association, cases, entropies, operation_accuracies, structure_use
 from interplay.video.held_clips import exchanged, pair_to_swap, swap
 from interplay.video.outcome import Structures
+from interplay.video.preparation import PreparedClip
 from interplay.video.structure import superedges
 from interplay.viz import charts, matrices
 from interplay.viz import structures as drawing
@@ -349,7 +350,7 @@ def _clips(drawer: Drawer, run: VideoRun) -> None:
         ("Right, and sure", scores.predictions == scores.labels, "right"),
         ("Wrong, and sure", scores.predictions != scores.labels, "wrong"),
     ):
-        shown = []
+        shown: list[tuple[str, PreparedClip]] = []
         seen: set[int] = set()
         for index in sorted(np.flatnonzero(which).tolist(), key=lambda index: -best[index]):
             if len(shown) == EXAMPLES or int(scores.labels[index]) in seen or scores.ids[index] not in run.opened.rows:
