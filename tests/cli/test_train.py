@@ -103,7 +103,7 @@ def test_files_that_are_no_recipes(capsys: pytest.CaptureFixture[str], tmp_path:
         ("[1, 2", "not YAML"),
         ("- a\n- b\n", "found list, expected sections"),
         ("system: megcn\n", "found no data.name"),
-        ("system: agos\ndata: {name: sbu}\n", "found system 'agos', expected one of megcn"),
+        ("system: sign\ndata: {name: sbu}\n", "found system 'sign', expected one of megcn"),
     ):
         path = tmp_path / "bad.yaml"
         path.write_text(content)

@@ -161,6 +161,13 @@ def check_reproduce(arguments: list[str]) -> None:
         assert set((given.rows or "").split(",")) <= {"", *(row.name for row in scene_study.rows)}, given.rows
         return
     from interplay.skeleton.recipe import resolve
+
+    if given.study.startswith("agos."):
+        from interplay.studies.agos_reproduction import find_video_study
+
+        video_rows = {row.name for row in find_video_study(given.study).rows}
+        assert set(filter(None, (given.rows or "").split(","))) <= video_rows, given.rows
+        return
     from interplay.studies.reproduce import find_study
 
     study = find_study(given.study)
