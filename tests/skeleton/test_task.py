@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from interplay.skeleton.datamodule import Batch
-from interplay.skeleton.task import SkeletonTask, _Tally
+from interplay.skeleton.task import SkeletonTask
 from interplay.training.settings import OptimiserSettings
 
 
@@ -51,16 +51,6 @@ def test_unlabelled_clips_are_not_evaluated_and_smoothing_is_for_training() -> N
     found = task._tallies["test"].metrics(Alone())
     assert float(found["top1"]) == 0.5
     assert float(found["loss"]) == pytest.approx(math.log(1 + math.exp(-2)) + 1)
-
-
-def test_the_tally_adds_batches_and_weighs_classes_alike() -> None:
-    tally = _Tally(3, torch.device("cpu"))
-    tally.add(torch.eye(3)[[0, 0, 1]], torch.tensor([0, 0, 0]), torch.tensor([1.0, 2.0, 3.0]))
-    tally.add(torch.eye(3)[[1]], torch.tensor([1]), torch.tensor([6.0]))
-    found = tally.metrics(Alone())
-    assert float(found["loss"]) == 3.0
-    assert float(found["top1"]) == 0.75
-    assert float(found["mean_class"]) == pytest.approx((2 / 3 + 1) / 2)  # class 2 does not occur
 
 
 def test_the_average_follows_the_weights_and_is_what_is_evaluated() -> None:
