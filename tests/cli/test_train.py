@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from tests.signals import heard
 
 from interplay.cli import main
 
@@ -215,11 +216,16 @@ def test_two_processes_train_one_model(tmp_path: Path, recipe_file: Path) -> Non
 def test_interrupted_by_the_user_says_so_and_leaves_a_run_to_resume(tmp_path: Path, recipe_file: Path) -> None:
     out = tmp_path / "run"
     command = [*COMMAND, "train", str(recipe_file), "--training.epochs", "2000", "--quiet", "--out", str(out)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    while not _stamp(out) and process.poll() is None:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with heard(signal.SIGINT):
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+    try:
+        while not _stamp(out) and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert said == "interplay: interrupted\n"
     assert not list(out.rglob("*.part"))

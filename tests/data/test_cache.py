@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.data.damage import FUZZ, damaged
 from tests.data.fake_dataset import FakeDataset
+from tests.signals import heard
 
 from interplay.data import cache as cache_module
 from interplay.data.cache import ClipCache, default_folder, in_memory, prepare
@@ -194,7 +195,8 @@ def test_stopped_between_the_data_and_the_index(tmp_path: Path, monkeypatch: pyt
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_killed_and_continued(tmp_path: Path, how: signal.Signals) -> None:
     prepare(FakeDataset(120), tmp_path / "whole", workers=1)
-    killed = script(tmp_path / "parts", "--count", "120", "--seconds", "0.02", "--workers", "2")
+    with heard(signal.SIGINT):
+        killed = script(tmp_path / "parts", "--count", "120", "--seconds", "0.02", "--workers", "2")
     journal: list[Path] = []
     deadline = time.monotonic() + 60
     while not (journal and journal[0].stat().st_size > 2000) and time.monotonic() < deadline:

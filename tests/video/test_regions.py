@@ -52,6 +52,22 @@ def test_legacy_kernel_is_the_loop(grid: tuple[int, int], pool: Literal["mean", 
                 torch.testing.assert_close(found[clip, step, box], theirs, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("kernel", ["standard", "legacy"])
+@pytest.mark.parametrize("pool", ["mean", "max"])
+def test_a_map_of_more_cells_than_the_crop(kernel: Literal["standard", "legacy"], pool: Literal["mean", "max"]) -> None:
+    """72 × 88 pixels at stride 16 are 4.5 × 5.5 cells of a map of 5 × 6: boxes are in pixels over the stride."""
+    maps, boxes = drawn(grid=(5, 6))
+    extent = (72 / 16, 88 / 16)
+    scaled = boxes * torch.tensor([extent[1] / 6, extent[0] / 5] * 2, dtype=torch.float64)
+    found = pool_boxes(maps, boxes, kernel, pool, extent)
+    torch.testing.assert_close(found, pool_boxes(maps, scaled, kernel, pool), rtol=0, atol=1e-13)
+    if kernel == "standard":
+        pixels = boxes * torch.tensor([88.0, 72.0] * 2)
+        bins = roi_align(maps.flatten(0, 1).permute(0, 3, 1, 2), list(pixels.flatten(0, 1)), 7, 1 / 16, 2, True)
+        theirs = bins.mean(dim=(2, 3)) if pool == "mean" else bins.amax(dim=(2, 3))
+        torch.testing.assert_close(found.flatten(0, 1), theirs, rtol=0, atol=1e-13)
+
+
 def test_a_box_inside_shares_out_one() -> None:
     boxes = torch.tensor([[[[0.1, 0.2, 0.6, 0.9], [0.0, 0.0, 1.0, 1.0]]]])
     torch.testing.assert_close(region_matrix(boxes, (7, 7)).sum(dim=-1), torch.ones(1, 1, 2))

@@ -120,7 +120,7 @@ class SceneGraphModel(nn.Module):
             self._start_features()
             if settings.sil:
                 strides = {level: 4 << index for index, level in enumerate(LEVELS)}
-                self.interaction = SuperpixelInteraction(channels, interaction, strides)
+                self.interaction = SuperpixelInteraction(channels, interaction, strides, pooler.canonical_side)
         try:
             self.head = kind(
                 vocabulary, statistics, settings.task, vectors=vectors, entity_width=width, union_width=width, **options

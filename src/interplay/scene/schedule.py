@@ -12,6 +12,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import nn
 
+from interplay.scene.frequency import FrequencyBias
 from interplay.training.callbacks import higher_is_better
 from interplay.training.settings import require
 
@@ -37,7 +38,7 @@ class SceneOptimiser:
         gamma: factor of "plateau" and "step".
         patience: evaluations without a rise that "plateau" waits.
         threshold: relative rise of the metric that "plateau" counts.
-        decays: "plateau" ends the run at the decay after this many; 0 never ends it.
+        decays: "plateau" ends the run at this many decays; 0 never ends it.
         sil_lr_multiplier: of the rate of SIL's parameters.
         gradient_clip: largest norm of the gradient over all parameters; 0 switches clipping off.
     """
@@ -72,7 +73,10 @@ class SceneOptimiser:
 
 
 def build_optimiser(model: nn.Module, settings: SceneOptimiser, batch: int) -> torch.optim.SGD:
-    """SGD over what may be trained: SIL with its own rate, biases without weight decay.
+    """SGD over what may be trained: SIL with its own rate, biases and frequency tables without weight decay (A.12).
+
+    A bias is what has "bias" in the last part of its name: ``bias``, and those of an LSTM (``bias_ih_l0``) and of an
+    attention (``in_proj_bias``). A frequency table is the bias of a pair of classes.
 
     Args:
         model: with its superpixel interaction, where it has one, as the attribute ``interaction``.
@@ -81,18 +85,20 @@ def build_optimiser(model: nn.Module, settings: SceneOptimiser, batch: int) -> t
     """
     rate = settings.base_lr * (batch if settings.scale_by_batch else 1)
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    tables = {id(table) for part in model.modules() if isinstance(part, FrequencyBias) for table in part.parameters()}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            key = (name.split(".")[0] == "interaction", name.rsplit(".", 1)[-1] == "bias")
+            undecayed = "bias" in name.rsplit(".", 1)[-1] or id(parameter) in tables
+            key = (name.split(".")[0] == "interaction", undecayed)
             groups.setdefault(key, []).append(parameter)
     return torch.optim.SGD(
         [
             {
                 "params": parameters,
                 "lr": rate * (settings.sil_lr_multiplier if of_sil else 1.0),
-                "weight_decay": 0.0 if is_bias else settings.weight_decay,
+                "weight_decay": 0.0 if undecayed else settings.weight_decay,
             }
-            for (of_sil, is_bias), parameters in groups.items()
+            for (of_sil, undecayed), parameters in groups.items()
         ],
         lr=rate,
         momentum=settings.momentum,
@@ -164,5 +170,5 @@ class StepSchedule(Callback):
         if self.waited > self.settings.patience:
             self.waited = 0
             self.plateaus += 1
-            if self.settings.decays and self.plateaus > self.settings.decays:
+            if self.settings.decays and self.plateaus >= self.settings.decays:
                 trainer.should_stop = True

@@ -14,7 +14,7 @@ from interplay.video.affinity import linear
 from interplay.video.backbone import InflatedResNet50
 from interplay.video.cell import Cell, Watch
 from interplay.video.inflation import load_weights
-from interplay.video.regions import box_positions, pool_boxes
+from interplay.video.regions import Extent, box_positions, pool_boxes
 from interplay.video.settings import BackboneSettings, Graph, VideoSettings
 from interplay.video.state import ClipContext, NodeLayout, NodeState
 from interplay.video.structure import SPACES, Structure, choices_of, superedges
@@ -45,9 +45,9 @@ class NodeFeatures(nn.Module):
     Shapes: map (B, D, T', h, w), boxes (B, T', R, 4) → background (B, T', h·w, C), nodes (B, T'·R, C).
     """
 
-    def __init__(self, channels: int, settings: VideoSettings) -> None:
+    def __init__(self, channels: int, settings: VideoSettings, extent: Extent | None = None) -> None:
         super().__init__()
-        self.settings = settings
+        self.settings, self.extent = settings, extent
         self.layer = linear(channels, settings.width)
         self.norm = nn.LayerNorm(settings.width) if settings.input_ln else None
 
@@ -63,7 +63,7 @@ class NodeFeatures(nn.Module):
         self, features: Float[Tensor, "batch channel step y x"], boxes: Float[Tensor, "batch step box 4"]
     ) -> NodeState:
         background = self.background(features)
-        nodes = pool_boxes(background, boxes, self.settings.roi, self.settings.roi_pool)
+        nodes = pool_boxes(background, boxes, self.settings.roi, self.settings.roi_pool, self.extent)
         coordinates: Literal[3, 9] = 3 if self.settings.coordinates == 3 else 9
         positions = box_positions(boxes.to(nodes.dtype), coordinates)
         return NodeState(nodes, ClipContext(background.flatten(2, 3), positions, boxes.shape[2]))
@@ -115,11 +115,12 @@ class AGOS(nn.Module):
         self.layout = NodeLayout((frames + 1) // 2, boxes, self.grid[0] * self.grid[1])
         self.classes, self.frames, self.size = classes, frames, (height, width)
         channels = settings.channels
+        extent = (height / settings.stride, width / settings.stride)
         width = model.width
         self.space, self.superedges = SPACES[model.space], superedges(model.supernodes)
 
         if model.graph != "global_pooling":
-            self.nodes = NodeFeatures(channels, model)
+            self.nodes = NodeFeatures(channels, model, extent)
         if model.graph == "agos":
             edges, count = len(self.superedges), len(self.space)
             self.structure_weights: nn.Module

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 Kernel = Literal["standard", "legacy"]
+Extent = tuple[float, float]
 BINS = 7
 SAMPLES = 2
 """Bins per axis, and samples per bin and axis of the standard kernel."""
@@ -47,18 +48,26 @@ def axis_weights(
 
 
 def box_weights(
-    boxes: Float[Tensor, "batch step box 4"], height: int, width: int, kernel: Kernel = "standard"
+    boxes: Float[Tensor, "batch step box 4"],
+    height: int,
+    width: int,
+    kernel: Kernel = "standard",
+    extent: Extent | None = None,
 ) -> tuple[Float[Tensor, "batch step box 7 height"], Float[Tensor, "batch step box 7 width"]]:
     """:func:`axis_weights` of normalised boxes, downwards and across."""
     left, top, right, bottom = boxes.unbind(dim=-1)
+    rows, columns = (height, width) if extent is None else extent
     return (
-        axis_weights(top * height, bottom * height, height, kernel),
-        axis_weights(left * width, right * width, width, kernel),
+        axis_weights(top * rows, bottom * rows, height, kernel),
+        axis_weights(left * columns, right * columns, width, kernel),
     )
 
 
 def region_matrix(
-    boxes: Float[Tensor, "batch step box 4"], grid: tuple[int, int], kernel: Kernel = "standard"
+    boxes: Float[Tensor, "batch step box 4"],
+    grid: tuple[int, int],
+    kernel: Kernel = "standard",
+    extent: Extent | None = None,
 ) -> Float[Tensor, "batch step box cell"]:
     """P with ``nodes = P · Y``: the mean over the 7×7 bins of RoIAlign as a linear map of a frame's cells.
 
@@ -69,8 +78,10 @@ def region_matrix(
         boxes: x1, y1, x2, y2, normalised to [0, 1] of the crop.
         grid: height and width of the map.
         kernel: see :func:`axis_weights`.
+        extent: height and width of the crop in cells, pixels over the stride; None where the stride divides the crop.
+            A map of ⌈72/16⌉ = 5 rows is 4.5 rows of the crop high.
     """
-    down, across = (share.mean(dim=-2) for share in box_weights(boxes, *grid, kernel))
+    down, across = (share.mean(dim=-2) for share in box_weights(boxes, *grid, kernel, extent))
     return (down[..., :, None] * across[..., None, :]).flatten(-2)
 
 
@@ -79,8 +90,9 @@ def pool_boxes(
     boxes: Float[Tensor, "batch step box 4"],
     kernel: Kernel = "standard",
     pool: Literal["mean", "max"] = "mean",
+    extent: Extent | None = None,
 ) -> Float[Tensor, "batch node width"]:
-    """RoIAlign to 7×7 bins and their mean or maximum; nodes frame by frame (A4).
+    """RoIAlign to 7×7 bins and their mean or maximum; nodes frame by frame (A4). ``extent``: :func:`region_matrix`.
 
     Computed in full precision also under autocast: shares of cells rounded to eight bits would move the boxes.
     """
@@ -89,10 +101,10 @@ def pool_boxes(
         wide = torch.promote_types(background.dtype, torch.float32)
         maps, boxes = background.to(wide), boxes.to(wide)
         if pool == "mean":
-            shares = region_matrix(boxes, (height, width), kernel)
+            shares = region_matrix(boxes, (height, width), kernel, extent)
             made = torch.matmul(shares, maps.flatten(2, 3))
         else:
-            down, across = box_weights(boxes, height, width, kernel)
+            down, across = box_weights(boxes, height, width, kernel, extent)
             rows = torch.einsum("btrix,btyxc->btriyc", across, maps)
             made = torch.einsum("btrjy,btriyc->btrjic", down, rows).amax(dim=(3, 4))
         return made.flatten(1, 2)

@@ -25,6 +25,7 @@ class SuperpixelInteraction(nn.Module):
         settings: the options; the defaults are the paper's full model.
         strides: which keys of the pyramid are maps for regions, and pixels per point of each: a power of two each.
             {"image": 1} where ``settings.on`` is "image".
+        canonical_side: √area of a box whose reference is read from P4; the detector's own, smaller for small pictures.
 
     Shapes: {key: (B, D, h, w)} → the same; other keys ("pool") are passed through.
 
@@ -38,6 +39,7 @@ class SuperpixelInteraction(nn.Module):
         channels: int = 256,
         settings: SuperpixelSettings | None = None,
         strides: Mapping[str, int] = TORCHVISION_STRIDES,
+        canonical_side: float = 224.0,
     ) -> None:
         super().__init__()
         self.settings = settings = SuperpixelSettings() if settings is None else settings
@@ -49,7 +51,7 @@ class SuperpixelInteraction(nn.Module):
         missing = [level for level in settings.chosen_levels if level not in by_level]
         if missing:
             raise ValueError(f"levels: found {missing} without a map of that stride among {dict(strides)}")
-        self.channels, self.strides = channels, dict(strides)
+        self.channels, self.strides, self.canonical_side = channels, dict(strides), canonical_side
         self.keys = tuple(by_level[level] for level in settings.chosen_levels)
         if settings.share and len(set(settings.folds)) > 1:
             raise ValueError(f"fold: found {settings.folds}, expected one number where levels share their blocks")
@@ -162,7 +164,7 @@ class SuperpixelInteraction(nn.Module):
             assert references is not None
             return dict.fromkeys(self.keys, _filled(list(references))[0])
         if self.settings.gk_level == "assigned":
-            means = assigned_box_means(features, boxes, sizes, self.strides)
+            means = assigned_box_means(features, boxes, sizes, self.strides, self.canonical_side)
             return dict.fromkeys(self.keys, _filled(means)[0])
         made = {}
         for key in self.keys:

@@ -17,11 +17,13 @@ def valid_extent(size: Size, stride: int) -> Size:
     return -(-size[0] // stride), -(-size[1] // stride)
 
 
-def pyramid_level(boxes: Float[Tensor, "box 4"], lowest: int, highest: int) -> Int[Tensor, " box"]:
-    """⌊4 + log2(√area / 224 + 1e-6)⌋ within the levels there are; the last pixel belongs to the box."""
+def pyramid_level(
+    boxes: Float[Tensor, "box 4"], lowest: int, highest: int, canonical_side: float = 224.0
+) -> Int[Tensor, " box"]:
+    """⌊4 + log2(√area / canonical_side + 1e-6)⌋ within the levels there are; the last pixel belongs to the box."""
     sides = boxes[:, 2:] - boxes[:, :2] + 1
     scale = sides.clamp_min(0).prod(1).sqrt()
-    return torch.floor(4 + torch.log2(scale / 224 + 1e-6)).clamp(lowest, highest).long()
+    return torch.floor(4 + torch.log2(scale / canonical_side + 1e-6)).clamp(lowest, highest).long()
 
 
 @torch.no_grad()
@@ -41,12 +43,16 @@ def box_means(
 
 
 def assigned_box_means(
-    features: Mapping[str, Tensor], boxes: Sequence[Tensor], sizes: Sequence[Size], strides: Mapping[str, int]
+    features: Mapping[str, Tensor],
+    boxes: Sequence[Tensor],
+    sizes: Sequence[Size],
+    strides: Mapping[str, int],
+    canonical_side: float = 224.0,
 ) -> list[Float[Tensor, "box channel"]]:
     """:func:`box_means` of each box on the level that its area chooses."""
     by_level = {stride.bit_length() - 1: key for key, stride in strides.items()}
     there = torch.tensor(sorted(by_level), device=boxes[0].device)
-    wanted = [pyramid_level(own, min(by_level), max(by_level)) for own in boxes]
+    wanted = [pyramid_level(own, min(by_level), max(by_level), canonical_side) for own in boxes]
     levels = [there[(level[:, None] - there).abs().argmin(1)] for level in wanted]  # where a level is left out
     channels = next(features[key] for key in strides).shape[1]
     means = [own.new_zeros(len(own), channels, dtype=torch.float32) for own in boxes]
