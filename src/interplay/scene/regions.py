@@ -13,9 +13,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
-from torchvision.ops import roi_align
 
 from interplay.graph.boxes import areas
+from interplay.scene.roi_align import roi_align
 from interplay.scene.structures import owners
 
 LEVELS = ("P2", "P3", "P4", "P5")
@@ -82,8 +82,7 @@ class RegionPooler(nn.Module):
 
     def _pool(self, features: Mapping[str, Tensor], index: int, regions: Float[Tensor, "n 5"]) -> Tensor:
         level = features[LEVELS[index]].float()
-        pooled: Tensor = roi_align(level, regions, self.size, 1 / (4 << index), self.sampling, aligned=False)
-        return pooled
+        return roi_align(level, regions, self.size, 1 / (4 << index), self.sampling)
 
 
 class RegionPerceptron(nn.Module):
