@@ -40,6 +40,14 @@ def test_gradients_are_torchvisions(monkeypatch: pytest.MonkeyPatch, at_once: in
     assert not ours.grad[1].any()
 
 
+def test_large_maps_have_torchvisions_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    maps, regions = drawn()
+    maps.requires_grad_()
+    assert "Products" in str(roi_align(maps, regions, 7, 1 / 4, 2).grad_fn)
+    monkeypatch.setattr(module, "SMALL", 9 * 13 - 1)
+    assert "Products" not in str(roi_align(maps, regions, 7, 1 / 4, 2).grad_fn)
+
+
 def test_no_regions_give_no_gradient() -> None:
     maps, regions = drawn()
     maps.requires_grad_()
