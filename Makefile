@@ -19,7 +19,7 @@ demo: $(STAMP)
 	$(BIN)/interplay demo --out runs/demo
 
 # Two workers with one thread each use two cores better than one worker with two threads.
-TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal
+TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal --durations 25
 
 test: $(STAMP)
 	$(TESTS) -m "not slow"
