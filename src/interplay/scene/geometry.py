@@ -16,6 +16,9 @@ from interplay.scene.features import RectangleEncoder
 from interplay.scene.structures import Entities, Pairs, UnionFeatures
 from interplay.scene.word_vectors import WordVectors, label_vectors
 
+LABEL_DIM = 200
+"""Numbers of a label's embedding."""
+
 
 class GeometryFeatures(nn.Module):
     """x_i = ReLU(LN(W_e [e_i; pos_i])) and u_ij = ReLU(LN(W_u [mean rect(masks_ij); info_ij; e_i; e_j])).
@@ -37,7 +40,7 @@ class GeometryFeatures(nn.Module):
         vectors: WordVectors | None = None,
         entity_width: int = 512,
         union_width: int = 512,
-        label_dim: int = 200,
+        label_dim: int = LABEL_DIM,
         mask_channels: int = 256,
     ) -> None:
         super().__init__()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from interplay.data.scene_statistics import SceneStatistics
@@ -15,7 +16,7 @@ from interplay.data.scenes import Vocabulary
 from interplay.errors import InterplayError
 from interplay.scene.detector import Detector, given_entities
 from interplay.scene.features import BoxFeatures, UnionFeatureExtractor
-from interplay.scene.geometry import GeometryFeatures
+from interplay.scene.geometry import LABEL_DIM, GeometryFeatures
 from interplay.scene.heads import head_class
 from interplay.scene.heads.interface import HeadOutput
 from interplay.scene.preparation import SceneBatch, SceneTarget
@@ -28,6 +29,8 @@ from interplay.scene.word_vectors import WordVectors
 from interplay.training.settings import require
 
 Maps = Mapping[str, Float[Tensor, "image channel _ _"]]
+SilArguments = tuple[Mapping[str, Tensor], Sequence[Tensor], list[tuple[int, int]], Sequence[Tensor] | None]
+"""What SIL is given: maps or pictures, boxes of each picture, heights and widths, features of the boxes."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,9 @@ class ModelSettings:
         weights: what the relation side (everything behind the detector) starts from: run or model folder of a
             scene-graph model, a shipped name, or a published MOTIFS or VCTree checkpoint (``*.pth``); None: random.
             With ``training.epochs`` 0 it is tested as it is.
-        word_vectors: GloVe text file for the label embeddings; None for the fallback drawn by name.
+        word_vectors: GloVe text file for the label embeddings of the head and of geometry features, or the files of
+            several dimensions (PE-Net's has 300, the others' and geometry's 200): a folder, or a name such as
+            ``glove.6B.{dim}d.txt``; None for the fallback drawn by name.
         test_pairs: most pairs per picture when testing in SGGen, by product of detector scores; None for all.
         chunk: pairs whose union features are computed together when testing; memory, not results, depend on it.
         suppression: IoU of the per-class suppression of refined entities in SGGen.
@@ -106,10 +111,13 @@ class SceneGraphModel(nn.Module):
         self.vocabulary, self.settings = vocabulary, settings
         options = dict(head)
         kind = head_class(str(options.pop("name")))
-        vectors = None if settings.word_vectors is None else WordVectors.read(settings.word_vectors, _dimension(kind))
+        vectors = _vectors(settings.word_vectors, _dimension(kind, options))
         width = settings.width
         if settings.features == "geometry":
-            self.geometry = GeometryFeatures(vocabulary, None, width, width, mask_channels=settings.mask_channels)
+            own = vectors
+            if vectors is None or vectors.dim != LABEL_DIM:
+                own = _vectors(settings.word_vectors, LABEL_DIM)
+            self.geometry = GeometryFeatures(vocabulary, own, width, width, mask_channels=settings.mask_channels)
         else:
             if detector is None:
                 raise ValueError("detector: found none, expected one with features 'pixels'")
@@ -119,14 +127,24 @@ class SceneGraphModel(nn.Module):
             self.union_features = UnionFeatureExtractor(pooler, channels, width)
             self._start_features()
             if settings.sil:
-                strides = {level: 4 << index for index, level in enumerate(LEVELS)}
-                self.interaction = SuperpixelInteraction(channels, interaction, strides, pooler.canonical_side)
+                self.interaction = self._interaction(interaction or SuperpixelSettings())
         try:
             self.head = kind(
                 vocabulary, statistics, settings.task, vectors=vectors, entity_width=width, union_width=width, **options
             )
         except (TypeError, ValueError) as error:
             raise InterplayError(f"head: {error}") from None
+
+    def _interaction(self, settings: SuperpixelSettings) -> SuperpixelInteraction:
+        """SIL as this detector needs it: its channels or a picture's three, its fc7."""
+        head = self.detector.box_head
+        settings = replace(settings, gk_width=head.perceptron.width)
+        strides = {level: 4 << index for index, level in enumerate(LEVELS)}
+        channels = 3 if settings.on == "image" else self.detector.backbone.channels
+        try:
+            return SuperpixelInteraction(channels, settings, strides, head.pooler.canonical_side)
+        except ValueError as error:
+            raise InterplayError(f"sil: {error}") from None
 
     def _start_features(self) -> None:
         """Entity and union features begin as the detector's box head, where their shapes agree."""
@@ -175,25 +193,52 @@ class SceneGraphModel(nn.Module):
             return sampling.detected(entities, targets, generator)
         return sampling.given(entities, targets, generator)
 
-    def interacting(self, maps: Maps, entities: Entities) -> dict[str, Tensor]:
-        """The maps that features are pooled from: after SIL where there is one."""
+    def interacting(self, maps: Maps, entities: Entities, pixels: Tensor | None = None) -> dict[str, Tensor]:
+        """The maps that features are pooled from: after SIL where there is one.
+
+        SIL on the picture itself changes pixels, and the frozen backbone looks at these once more.
+
+        Args:
+            maps: the detector's.
+            entities: whose boxes SIL looks at.
+            pixels: of the batch; needed where SIL works on pictures.
+        """
         if not self.settings.sil:
             return dict(maps)
+        given = self._given_to_sil(maps, entities, pixels)
+        changed: dict[str, Tensor] = self.interaction(*given)
+        return self.detector.features(changed["image"]) if self.interaction.settings.on == "image" else changed
+
+    def superpixels(
+        self, maps: Maps, entities: Entities, pixels: Tensor | None = None
+    ) -> dict[str, list[Int[Tensor, "head _h _w"]]]:
+        """Which superpixel each point belongs to, by level; arguments as :meth:`interacting`."""
+        return self.interaction.superpixels(*self._given_to_sil(maps, entities, pixels))
+
+    def _given_to_sil(self, maps: Maps, entities: Entities, pixels: Tensor | None) -> SilArguments:
         boxes = torch.split(entities.boxes, list(entities.counts))
         sizes = [(int(height), int(width)) for width, height in entities.sizes.tolist()]
-        changed: dict[str, Tensor] = self.interaction(maps, boxes, sizes)
-        return changed
+        references = None
+        if self.interaction.settings.iei and self.interaction.settings.gk == "fc7":
+            with torch.no_grad():  # what the frozen detector says of the boxes, before SIL
+                found = self.detector.box_head.hidden(maps, boxes)
+            references = torch.split(found, list(entities.counts))
+        if self.interaction.settings.on == "image":
+            if pixels is None:
+                raise ValueError("batch: found no pixels, expected pictures with sil.on image")
+            maps = {"image": pixels}
+        return maps, boxes, sizes, references
 
     def features(
-        self, maps: Maps | None, entities: Entities, pairs: Pairs
+        self, maps: Maps | None, entities: Entities, pairs: Pairs, pixels: Tensor | None = None
     ) -> tuple[Float[Tensor, "entity width"], Pairs, UnionFeatures]:
-        """x of the entities, the pairs that the head proposes, u of these."""
+        """x of the entities, the pairs that the head proposes, u of these; ``pixels`` as :meth:`interacting`."""
         chunk = None if self.training else self.settings.chunk
         if maps is None:
             x = self.geometry.entities(entities)
             pairs = self.head.propose(x, entities, pairs)
             return x, pairs, self.geometry.pairs(entities, pairs, chunk)
-        maps = self.interacting(maps, entities)
+        maps = self.interacting(maps, entities, pixels)
         x = self.box_features(maps, entities.boxes, entities.counts)
         pairs = self.head.propose(x, entities, pairs)
         return x, pairs, self.union_features(maps, entities, pairs, chunk)
@@ -217,7 +262,7 @@ class SceneGraphModel(nn.Module):
         maps = self.maps(batch) if maps is None else maps
         entities = self.entities(batch, maps, sampling is not None)
         pairs = self.pairs(entities, batch.targets, sampling, generator)
-        x, pairs, union = self.features(maps, entities, pairs)
+        x, pairs, union = self.features(maps, entities, pairs, batch.pixels)
         return Scored(entities, self.head(x, union, entities, pairs))
 
     @torch.no_grad()
@@ -231,9 +276,11 @@ class SceneGraphModel(nn.Module):
         ]
 
 
-def _dimension(kind: type[nn.Module]) -> int:
-    """Numbers per word that a head asks for by default."""
-    import inspect
-
+def _dimension(kind: type[nn.Module], options: Mapping[str, Any]) -> int | None:
+    """Numbers per word that a head asks for; None if it has no label embedding."""
     parameter = inspect.signature(kind).parameters.get("label_dim")
-    return 200 if parameter is None else int(parameter.default)
+    return None if parameter is None else int(options.get("label_dim", parameter.default))
+
+
+def _vectors(place: str | None, dim: int | None) -> WordVectors | None:
+    return None if place is None or dim is None else WordVectors.read(place, dim)

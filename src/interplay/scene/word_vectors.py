@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -40,13 +41,16 @@ class WordVectors:
     def read(cls, path: Path | str, dim: int) -> WordVectors:
         """Open a GloVe text file: a word and ``dim`` numbers a line, separated by blanks.
 
+        ``path`` may also name the files of several dimensions: a folder, or a name with ``{dim}`` in it
+        (:func:`vector_file`).
+
         The file is indexed now and its numbers are parsed when a word is asked for, so that 400,000 words cost their
         names only. A first line of two integers (the word2vec header) is passed over. The first of equal words counts.
 
         Raises:
             DataError: no such file, not UTF-8, or a line with another number of columns.
         """
-        return cls(_GloveFile(Path(path), dim), dim)
+        return cls(_GloveFile(vector_file(path, dim), dim), dim)
 
     def word(self, name: str) -> str | None:
         """The word that stands for a name: itself, else its longest blank-separated word (the first of equally long
@@ -60,6 +64,24 @@ class WordVectors:
         """Mean vector of the name's words that are known (the whole name if it is a word); None if none is."""
         words = [name] if name in self.vectors else [word for word in name.split(" ") if word in self.vectors]
         return np.mean([self.vectors[word] for word in words], axis=0, dtype=np.float32) if words else None
+
+
+def vector_file(place: Path | str, dim: int) -> Path:
+    """The file of ``dim`` numbers: the place itself; with ``{dim}`` in its name the number in its stead; of a folder
+    the one file with the number before a d in its name, as in ``glove.6B.200d.txt``.
+
+    Raises:
+        DataError: the folder has no such file, or several.
+    """
+    path = Path(str(place).replace("{dim}", str(dim)))
+    if not path.is_dir():
+        return path
+    named = re.compile(rf"(?:.*[^0-9])?{dim}d(?:[^a-zA-Z0-9].*)?")
+    found = sorted(file for file in path.iterdir() if named.fullmatch(file.name) and file.is_file())
+    if len(found) != 1:
+        names = ", ".join(file.name for file in found[:4]) or "no such file"
+        raise DataError(path, "", names, f"one file of {dim} numbers a word, named like glove.6B.{dim}d.txt")
+    return found[0]
 
 
 class _GloveFile(Mapping[str, NDArray[np.float32]]):

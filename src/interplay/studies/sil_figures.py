@@ -108,7 +108,7 @@ def superpixels(recogniser: SceneRecogniser, image: SceneImage, head: int = 0) -
         assert maps is not None
         entities = network.entities(batch, maps, False)
         width, height = (int(side) for side in entities.sizes[0].tolist())
-        found = network.interaction.superpixels(maps, [entities.boxes], [(height, width)])
+        found = network.superpixels(maps, entities, batch.pixels)
     strides = network.interaction.strides
     boxes = entities.boxes.numpy() / np.tile(batch.scales[0].numpy(), 2)
     labels = image.labels if network.settings.task == "predcls" else entities.logits[:, 1:].argmax(1).numpy() + 1
@@ -135,7 +135,7 @@ def predicate_map(recogniser: SceneRecogniser, image: SceneImage, relation: Sequ
     assert maps is not None
     entities = network.entities(batch, maps, False)
     with torch.no_grad():
-        changed = network.interacting(maps, entities)
+        changed = network.interacting(maps, entities, batch.pixels)
     leaves = {key: value.detach().requires_grad_() for key, value in changed.items()}
     with torch.enable_grad():
         x = network.box_features(leaves, entities.boxes, entities.counts)

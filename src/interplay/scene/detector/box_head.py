@@ -59,9 +59,16 @@ class BoxHead(nn.Module):
         self, features: Mapping[str, Tensor], boxes: Sequence[Float[Tensor, "n 4"]]
     ) -> tuple[Float[Tensor, "region class"], Float[Tensor, "region class 4"]]:
         """Class scores before softmax and regressions of the given boxes of each image, concatenated."""
-        hidden = self.perceptron(self.pooler(features, torch.cat(list(boxes)), [len(one) for one in boxes]))
+        hidden = self.hidden(features, boxes)
         logits = self.class_scores(hidden)
         return logits, self.deltas(hidden).view(len(logits), -1, 4)
+
+    def hidden(
+        self, features: Mapping[str, Tensor], boxes: Sequence[Float[Tensor, "n 4"]]
+    ) -> Float[Tensor, "region width"]:
+        """fc7 of the given boxes of each image, concatenated."""
+        found: Tensor = self.perceptron(self.pooler(features, torch.cat(list(boxes)), [len(one) for one in boxes]))
+        return found
 
     def boxes_of_classes(
         self, deltas: Float[Tensor, "n class 4"], boxes: Float[Tensor, "n 4"], size: Float[Tensor, " 2"]

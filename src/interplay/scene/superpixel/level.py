@@ -17,6 +17,9 @@ from interplay.scene.superpixel.settings import SuperpixelSettings
 
 Window = tuple[slice, slice]
 
+IMAGE_HEAD_DIM = 32
+"""Channels of a head on pictures, whose three colours cannot be shared out among heads (spec C.2 row 3)."""
+
 
 def windows(extent: Size, fold: int) -> list[Window]:
     """The fold × fold parts of a map, row by row; none empty, none overlapping."""
@@ -57,9 +60,10 @@ class SuperpixelBlock(nn.Module):
 
     def __init__(self, channels: int, settings: SuperpixelSettings, fold: int = 1) -> None:
         super().__init__()
-        head_dim = settings.head_dim or channels // settings.heads
+        on_image = settings.on == "image"
+        head_dim = settings.head_dim or (IMAGE_HEAD_DIM if on_image else channels // settings.heads)
         width = settings.heads * head_dim
-        if settings.head_dim is None and width != channels:
+        if settings.head_dim is None and not on_image and width != channels:
             raise ValueError(f"heads: found {settings.heads}, expected a divisor of {channels} channels, or head_dim")
         self.settings, self.fold = settings, fold
         self.clustering = SuperpixelClustering(

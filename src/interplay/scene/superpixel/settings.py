@@ -25,7 +25,8 @@ class SuperpixelSettings:
     Numbers in brackets are rows of the ambiguity table in ``docs/sil.md``.
 
     Args:
-        on: "features": the maps of a feature pyramid; "image": one map of stride 1, the picture itself [18].
+        on: "features": the maps of a feature pyramid; "image": one map of stride 1, the picture itself [18]. In a
+            scene-graph model the frozen backbone then looks at the changed picture once more.
         levels: pyramid levels that get a block; level l has stride 2^l [19].
         blocks_per_level: blocks in sequence on one level [19].
         share: one block, or one sequence, for all levels [19].
@@ -40,7 +41,7 @@ class SuperpixelSettings:
             [19].
         sim: "sigmoid" σ(β + α cos), or "cosine" max(cos, 0) [2].
         heads: E, clusterings side by side; each head has ``head_dim`` channels [3, 4].
-        head_dim: None: channels / heads.
+        head_dim: None: channels / heads; 32 on the picture.
         prenorm: GroupNorm of one group before the projections, not on the residual path [17].
         positions: append (x, y) in [−½, ½] to what is projected, as Context-Cluster does with pictures.
         mlp_hidden: width inside H' [5].
@@ -54,7 +55,8 @@ class SuperpixelSettings:
         iei_mlp: H^a is Linear, GELU instead of Linear [12].
         gk: reference feature of a box [11]: mean of its RoIAlign on the input, or features handed to the block.
         gk_level: "assigned": RoIAlign on the level that the box's area chooses; "same": on the block's own level.
-        gk_width: width of the features handed to the block where ``gk`` is "fc7".
+        gk_width: width of the features handed to the block where ``gk`` is "fc7"; a scene-graph model hands in its
+            detector's fc7 and takes the width from there.
         cei_layers: layers of the encoder; 0: F^CR = F^IN.
         cei_heads: its attention heads [13].
         cei_ffn: its feed-forward width [13].
