@@ -146,6 +146,22 @@ def test_cache_is_keyed_by_content(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     )
 
 
+def test_counts_that_cannot_be_kept_are_there_all_the_same(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    dataset = open_scenes("vrd", write_vrd(tmp_path / "vrd"))
+    (tmp_path / "file").write_text("in the way")
+    assert statistics_of(dataset, dataset.parts()["train"], tmp_path / "file").foreground.sum() == 5
+    assert "counts are not kept" in caplog.text
+
+
+def test_relations_left_out_on_request_are_not_counted(tmp_path: Path) -> None:
+    root = write_vg150(tmp_path)
+    first, kept = (
+        statistics_of(open_scenes("vg", root, require_overlap=overlap), [0]).foreground for overlap in (False, True)
+    )
+    assert kept.sum() == 2
+    assert first.sum() > 2
+
+
 def test_boxes_are_counted_as_annotated(tmp_path: Path) -> None:
     # Clipped to the picture's last pixel, the first box would only touch what it overlaps by one pixel at the border.
     boxes = np.full((19, 4), 4, np.int32) * np.arange(1, 20)[:, None]

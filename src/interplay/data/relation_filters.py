@@ -1,4 +1,4 @@
-"""What training does to annotated relations at every access; evaluation sees every row."""
+"""Relations that a reader leaves out of training pictures on request; evaluation sees every row."""
 
 from __future__ import annotations
 
@@ -8,24 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interplay.data.scenes import SceneImage
-
-
-def one_per_pair(scene: SceneImage, generator: np.random.Generator) -> SceneImage:
-    """Keep one relation of each ordered pair, drawn anew at each call (spec E.1, ``filter_duplicate_rels``).
-
-    The draw is uniform over a pair's *rows*, so a predicate annotated twice is twice as likely. Pairs keep the order
-    of their first row.
-    """
-    rows = scene.relations
-    if len(rows) < 2:
-        return scene
-    _, first, inverse = np.unique(rows[:, :2], axis=0, return_index=True, return_inverse=True)
-    if len(first) == len(rows):
-        return scene
-    order = generator.permutation(len(rows))  # the first of a pair's rows in a random order is uniform among them
-    drawn = np.full(len(first), -1, np.int64)
-    drawn[inverse.reshape(-1)[order][::-1]] = order[::-1]
-    return replace(scene, relations=rows[drawn[np.argsort(first)]])
 
 
 def overlapping_only(scene: SceneImage) -> SceneImage:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import os
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -18,9 +19,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from interplay.data.cache import user_cache
 from interplay.data.errors import DataError
 from interplay.data.npy import open_npz
 from interplay.data.scenes import SceneDataset, SceneImage, Vocabulary
+
+logger = logging.getLogger(__name__)
 
 Counts = NDArray[np.int64]
 FORMAT = 1
@@ -217,11 +221,18 @@ def _check(image: SceneImage, classes: int, predicates: int) -> None:
             raise ValueError(f"{image.id}: found a predicate outside of 1 to {predicates - 1}")
 
 
+def statistics_folder(cache_folder: str | Path | None = None) -> Path:
+    """Where counts are kept: in the folder given, or in the user's cache folder."""
+    return (user_cache() if cache_folder is None else Path(cache_folder)) / "statistics"
+
+
 def statistics_of(
     dataset: SceneDataset, indices: Sequence[int] | NDArray[np.int64], cache_folder: str | Path | None = None
 ) -> SceneStatistics:
     """Count the named images, or load what was counted before: the file's name in ``cache_folder`` is a digest of the
-    data set's fingerprint, the vocabulary and the indices. A cached file that cannot be read is counted anew.
+    data set's fingerprint, the vocabulary and the indices. A cached file that cannot be read is counted anew; a folder
+    that cannot be written is logged, for the counts are there. Of processes that count at the same time each writes the
+    same file whole.
 
     Boxes are counted as annotated: a data set that clips them offers ``annotation(index)`` without clipping.
 
@@ -239,5 +250,8 @@ def statistics_of(
         with contextlib.suppress(DataError):
             return SceneStatistics.load(path)
     found = SceneStatistics.count((read(int(index)) for index in chosen), dataset.vocabulary)
-    found.save(path)
+    try:
+        found.save(path)
+    except OSError as error:
+        logger.warning("%s: counts are not kept (%s)", path, error.strerror or error)
     return found

@@ -130,8 +130,7 @@ class VisualGenome:
         scene = self.annotation(index)
         boxes = np.minimum(np.maximum(scene.boxes, 0), np.array([scene.width, scene.height] * 2, np.float32) - 1)
         file = self.pictures.find(scene.id)
-        clipped = SceneImage(scene.id, scene.width, scene.height, boxes, scene.labels, scene.relations, file)
-        return overlapping_only(clipped) if self.require_overlap and self._split[index] == TRAIN else clipped
+        return SceneImage(scene.id, scene.width, scene.height, boxes, scene.labels, scene.relations, file)
 
     def annotation(self, index: int) -> SceneImage:
         """One picture with its boxes as annotated, not clipped, and no picture: what statistics count."""
@@ -151,7 +150,9 @@ class VisualGenome:
         ends = self._columns.rows("relationships", start, stop).astype(np.float64) - begin
         predicates = self._columns.rows("predicates", start, stop).reshape(-1, 1).astype(np.float64)
         rows = check_relations(place, np.concatenate([ends, predicates], axis=1), end - begin, self.vocabulary)
-        return SceneImage(self._ids[index], width, height, boxes, check_labels(place, labels, self.vocabulary), rows)
+        classes = check_labels(place, labels, self.vocabulary)
+        scene = SceneImage(self._ids[index], width, height, boxes, classes, rows)
+        return overlapping_only(scene) if self.require_overlap and self._split[index] == TRAIN else scene
 
     def parts(self) -> Mapping[str, NDArray[np.int64]]:
         """The reference's split: pictures in order, those without boxes (and without relations) left out, then the
@@ -176,7 +177,7 @@ class VisualGenome:
 
     def _overlapping(self, index: int) -> bool:
         try:
-            return len(overlapping_only(self.annotation(index)).relations) > 0
+            return len(self.annotation(index).relations) > 0
         except DataError:
             return True  # whoever reads it is told
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from interplay.data.datasets import open_scenes
-from interplay.data.scene_statistics import statistics_of
+from interplay.data.scene_statistics import statistics_folder, statistics_of
 from interplay.errors import InterplayError
 from interplay.evaluation.scene_graph import long_tail_groups, scene_evaluator
 from interplay.scene.preparation import collate
@@ -64,7 +64,8 @@ def evaluate_scene_model(
         raise InterplayError(f"{name}: found no part {part!r}, expected one of {', '.join(parts)}")
     groups = None
     if len(parts.get("train", ())):
-        groups = long_tail_groups(statistics_of(dataset, parts["train"]).foreground.sum((0, 1)))
+        counted = statistics_of(dataset, parts["train"], statistics_folder())
+        groups = long_tail_groups(counted.foreground.sum((0, 1)))
     chosen = protocol or PROTOCOL_OF.get(name, "vg")
     if per_pair is None and chosen == "vrd":
         per_pair = (1, 10, 70)
