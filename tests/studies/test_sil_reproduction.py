@@ -134,6 +134,28 @@ def test_heads_get_what_they_were_published_with() -> None:
     assert pe_net["evaluation"]["relation_nms"] == "penet"
     assert pe_net["optimiser"]["base_lr"] * pe_net["input"]["batch_size"] == pytest.approx(0.008)
     assert recipe_of(study, rows["PE-Net"], "sggen", 1, "vg", root)["evaluation"]["relation_nms"] == "none"
+    assert not bgnn["pairs"]["drop_as_background"]
+    assert recipe_of(study, rows["BGNN"], "sgcls", 1, "vg", root)["pairs"]["drop_as_background"]
+    for data in ("vg", "openimages"):
+        steps = {}
+        for name in ("BGNN", "PE-Net", "KERN"):
+            recipe = recipe_of(study, rows[name], "sggen", 1, data, root)
+            steps[name] = recipe["training"]["epochs"] * recipe["input"]["steps_per_epoch"]
+            assert recipe["input"]["test"] == "last"
+        assert steps == {"BGNN": 70_000, "PE-Net": 60_000, "KERN": 50_000}
+    assert recipe_of(study, rows["PE-Net"], "sggen", 1, "openimages", root)["optimiser"]["weight_decay"] == 1e-4
+
+
+def test_keys_that_came_later_do_not_rename_earlier_runs() -> None:
+    study = STUDIES["table1"]
+    graph_rcnn = next(row for row in study.rows if row.name == "G-RCNN")
+    recipe = recipe_of(study, graph_rcnn, "predcls", 1, "playground")
+    earlier = json.loads(json.dumps(recipe))
+    for key in ("steps_per_epoch", "test"):
+        assert earlier["input"].pop(key) is None
+    assert earlier["head"].pop("background_weight") is None
+    assert run_name(earlier) == run_name(recipe)
+    assert run_name({**recipe, "input": {**recipe["input"], "test": "last"}}) != run_name(recipe)
 
 
 def answers(quality: float, seed: int, images: int = 60) -> RunAnswers:

@@ -48,6 +48,11 @@ class SceneInput:
             "images" only repeats.
         resampling_threshold: t of its repeat factors.
         resampling_strength: γ_d of its drops.
+        steps_per_epoch: steps after which an epoch ends; None: those of one pass over the (resampled) pictures. The
+            order of the pictures goes on over the end of an epoch, so that public schedules, which count steps, are
+            ``training.epochs`` times this, and evaluated and resumed by it.
+        test: "last" scores the test pictures after the last epoch only, where there are validation pictures to watch
+            a training by; None: both together.
     """
 
     short: int = 600
@@ -62,6 +67,8 @@ class SceneInput:
     resampling: Literal["none", "bilevel", "images"] = "none"
     resampling_threshold: float = 0.13
     resampling_strength: float = 1.6
+    steps_per_epoch: int | None = None
+    test: Literal["last"] | None = None
 
     def __post_init__(self) -> None:
         require(1 <= self.short <= self.long, "input.short", self.short, f"1 to input.long ({self.long})")
@@ -69,6 +76,8 @@ class SceneInput:
         require(self.batch_size >= 1, "input.batch_size", self.batch_size, "at least 1")
         require(self.evaluation_batch >= 1, "input.evaluation_batch", self.evaluation_batch, "at least 1")
         require(self.threads >= 1, "input.threads", self.threads, "at least 1")
+        steps = self.steps_per_epoch
+        require(steps is None or steps >= 1, "input.steps_per_epoch", steps, "at least 1")
 
 
 class Visit(NamedTuple):
@@ -92,6 +101,7 @@ class SceneData(pl.LightningDataModule):
     Attributes:
         parts: part → rows of its pictures.
         rows: id of a picture → its row.
+        pass_steps: batches of one pass over the training pictures.
         steps: batches of an epoch.
     """
 
@@ -123,10 +133,11 @@ class SceneData(pl.LightningDataModule):
         self.batch_size = min(settings.batch_size, count)
         if self.batch_size % world:
             raise InterplayError(f"input.batch_size: found {self.batch_size}, expected a multiple of {world} processes")
-        self.steps = count // self.batch_size
+        self.pass_steps = count // self.batch_size
+        self.steps = settings.steps_per_epoch or self.pass_steps
         self._order: tuple[int, Tensor] | None = None
         self._pool: ThreadPoolExecutor | None = None
-        self._waiting: dict[tuple[str, int, int], list[Future[PreparedScene]]] = {}
+        self._waiting: dict[tuple[str, int], list[Future[PreparedScene]]] = {}
 
     def image(self, row: int) -> SceneImage:
         return self.dataset.read(int(row))
@@ -147,13 +158,32 @@ class SceneData(pl.LightningDataModule):
     def evaluation_parts(self) -> tuple[str, ...]:
         return tuple(part for part in ("validation", "test") if part in self.parts)
 
+    @property
+    def watched_parts(self) -> tuple[str, ...]:
+        """The evaluated parts that are scored while a training goes on, not only after it."""
+        alone = self.settings.test == "last" and "validation" in self.parts
+        return ("validation",) if alone else self.evaluation_parts
+
+    def monitor(self, wanted: str | None, figure: str) -> str:
+        """The figure that chooses the best epoch: the recipe's, or ``figure`` of the first watched part.
+
+        Raises:
+            InterplayError: the recipe wants one of a part that is scored after the last epoch only.
+        """
+        for part in self.evaluation_parts:
+            if wanted and wanted.startswith(f"{part}_") and part not in self.watched_parts:
+                raise InterplayError(
+                    f"training.monitor: found {wanted}, expected a figure of validation with input.test last"
+                )
+        return wanted or f"{self.watched_parts[0]}_{figure}"
+
     # -- what Lightning asks for ----------------------------------------------------------------------------------
 
     def train_dataloader(self) -> PartBatches:
         return PartBatches("train", self.steps)
 
     def val_dataloader(self) -> list[PartBatches]:
-        return [PartBatches(part, self.batches(part)) for part in self.evaluation_parts]
+        return [PartBatches(part, self.batches(part)) for part in self.watched_parts]
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> SceneBatch:
         part, number = batch
@@ -177,35 +207,40 @@ class SceneData(pl.LightningDataModule):
             first = (index * self.world + rank) * size
             return [Visit(int(row), None) for row in self.parts[part][first : first + size]]
 
-        return self._collected((part, 0, number), self.batches(part), visits)
+        return self._collected((part, number), self.batches(part), visits)
 
     def training_batch(self, epoch: int, number: int, rank: int = 0) -> SceneBatch:
         """Batch ``number`` of an epoch, this process's share of it."""
-        if self._order is None or self._order[0] != epoch:
+
+        def visits(step: int) -> list[Visit]:
+            turn, index = divmod(step, self.pass_steps)
+            order = self._order_of(turn)
+            places = range(index * self.batch_size + rank, (index + 1) * self.batch_size, self.world)
+            return [Visit(int(order[place]), generator(self.seed, "picture", turn, place)) for place in places]
+
+        return self._collected(("", epoch * self.steps + number), (epoch + 1) * self.steps, visits)
+
+    def _order_of(self, turn: int) -> Tensor:
+        """The training pictures in the order of a pass over them."""
+        if self._order is None or self._order[0] != turn:
             indices = torch.arange(len(self.parts["train"]))
             if self.resampling is not None:
                 indices = torch.from_numpy(self.resampling.indices())
-            self._order = epoch, indices[epoch_order(self.seed, epoch, len(indices))]
-        order = self._order[1]
+            self._order = turn, indices[epoch_order(self.seed, turn, len(indices))]
+        return self._order[1]
 
-        def visits(index: int) -> list[Visit]:
-            places = range(index * self.batch_size + rank, (index + 1) * self.batch_size, self.world)
-            return [Visit(int(order[place]), generator(self.seed, "picture", epoch, place)) for place in places]
-
-        return self._collected(("", epoch, number), self.steps, visits)
-
-    def _collected(self, key: tuple[str, int, int], count: int, visits: Callable[[int], list[Visit]]) -> SceneBatch:
+    def _collected(self, key: tuple[str, int], count: int, visits: Callable[[int], list[Visit]]) -> SceneBatch:
         """The scenes of a batch of a part ("" = in training); the next ones are begun."""
-        part, epoch, number = key
+        part, number = key
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self.settings.threads, thread_name_prefix="pictures")
         prepare = self._testing_scene if part else self._training_scene
-        ahead = {(part, epoch, index) for index in range(number, min(number + 1 + AHEAD, count))}
+        ahead = {(part, index) for index in range(number, min(number + 1 + AHEAD, count))}
         for old in [old for old in self._waiting if old not in ahead]:
             del self._waiting[old]
         for wanted in sorted(ahead):
             if wanted not in self._waiting:
-                self._waiting[wanted] = [self._pool.submit(prepare, visit) for visit in visits(wanted[2])]
+                self._waiting[wanted] = [self._pool.submit(prepare, visit) for visit in visits(wanted[1])]
         scenes = [future.result() for future in self._waiting.pop(key)]
         return collate(scenes) if scenes else SceneBatch((), None, torch.zeros(0, 2), torch.zeros(0, 2), ())
 

@@ -30,14 +30,22 @@ FindsMaps = Callable[[SceneBatch], Maps | None]
 def relation_loss(scored: Scored) -> dict[str, Tensor]:
     """Every term, unweighted: cross-entropy of relations over all sampled pairs, of entities, and the head's own.
 
+    With ``balanced`` heads a pair without a relation weighs as their output says, and the mean is that of the weights.
     A batch without a scored pair has a relation loss of 0 that still reaches the weights.
     """
     entities, output = scored
     labels = output.pairs.labels
     assert labels is not None
-    counted = int((labels >= 0).sum())
-    relation = functional.cross_entropy(output.relation_logits.float(), labels, ignore_index=-1, reduction="sum")
-    losses = {"relation": relation / max(1, counted), **output.losses}
+    logits = output.relation_logits.float()
+    weight: Tensor | None = None
+    counted = float((labels >= 0).sum())
+    if output.balanced:
+        related, background = float((labels > 0).sum()), float((labels == 0).sum())
+        weight = logits.new_ones(logits.shape[1])
+        weight[0] = related / max(1.0, background)
+        counted = related + float(weight[0]) * background
+    relation = functional.cross_entropy(logits, labels, weight, ignore_index=-1, reduction="sum")
+    losses = {"relation": relation / max(1.0, counted), **output.losses}
     if output.entity_loss and entities.labels is not None and output.entity_logits.requires_grad:
         losses["entity"] = functional.cross_entropy(output.entity_logits.float(), entities.labels)
     return losses
@@ -82,7 +90,7 @@ class SceneTask(pl.LightningModule):
     """Sum of the losses of a head; recall of annotated triplets on the evaluated parts.
 
     Logged per epoch: ``train_loss`` and each of its terms as ``train_TERM``; ``PART_R@50``, ``PART_mR@50`` … for each
-    evaluated part, the names as the evaluator has them.
+    watched part, the names as the evaluator has them.
 
     Args:
         model: the network.
@@ -90,7 +98,7 @@ class SceneTask(pl.LightningModule):
         sampling: of training pairs.
         batch: pictures per step over all processes.
         seed: of the run; the pairs of a batch depend on (seed, epoch, picture ids) alone.
-        data: the pictures; its evaluated parts are in the order of the loaders.
+        data: the pictures; its watched parts are in the order of the loaders.
         evaluator: makes the evaluator of the protocol.
         maps: finds kept maps of a batch, or None.
     """
@@ -108,7 +116,7 @@ class SceneTask(pl.LightningModule):
     ) -> None:
         super().__init__()
         self.model, self.optimiser_settings, self.sampling = model, optimiser, sampling
-        self.batch, self.seed, self.data, self.parts = batch, seed, data, data.evaluation_parts
+        self.batch, self.seed, self.data, self.parts = batch, seed, data, data.watched_parts
         self.evaluator, self.find_maps = evaluator, maps
         self.counted: dict[str, Counted] = {}
         self._sums: dict[str, Tensor] = {}

@@ -37,6 +37,8 @@ NOT_WHAT_IS_COMPUTED = (
     "training.tensorboard",
 )
 """Recipe keys that do not tell runs apart."""
+LATER = ("input.steps_per_epoch", "input.test", "head.background_weight")
+"""Keys that earlier runs did not have: where they are not set, runs are called as before."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,11 @@ def recipe_of(
 
 def run_name(recipe: Mapping[str, Any]) -> str:
     """Folder of a run: equal for equal recipes, wherever the data lie."""
-    plain = {key: value for key, value in flat(recipe).items() if key not in NOT_WHAT_IS_COMPUTED}
+    plain = {
+        key: value
+        for key, value in flat(recipe).items()
+        if key not in NOT_WHAT_IS_COMPUTED and not (key in LATER and value is None)
+    }
     key = hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()[:10]
     sil = "-sil" if recipe["model"]["sil"] else ""
     head, task = recipe["head"]["name"], recipe["model"]["task"]

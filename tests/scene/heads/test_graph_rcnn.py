@@ -7,13 +7,16 @@ import math
 import pytest
 import torch
 from tests.scene.heads import contract
-from tests.scene.heads.batches import TASKS, UNION, VOCABULARY, WIDTH, Batch, statistics
+from tests.scene.heads.batches import PREDICATES, TASKS, UNION, VOCABULARY, WIDTH, Batch, statistics
 from torch import nn
+from torch.nn import functional
 
 from interplay.scene.heads.attentional_graph import Attention, Copy, Mean, Neighbours
 from interplay.scene.heads.graph_rcnn import GraphRCNN
 from interplay.scene.heads.relation_proposal import RelationProposal, best_pairs
+from interplay.scene.model import Scored
 from interplay.scene.structures import Pairs, Task
+from interplay.scene.task import relation_loss
 
 SMALL = {
     "entity_width": WIDTH,
@@ -52,7 +55,7 @@ def test_many_objects() -> None:
         {"entity_neighbours": "pairs", "only_objects_updated": True},
         {"edge_features": "union"},
         {"keep_pairs": None},
-        {"frequency_bias": False},
+        {"frequency_bias": False, "background_weight": "ratio"},
         {"feature_steps": 1, "score_steps": 3},
     ],
     ids=str,
@@ -177,6 +180,23 @@ def test_proposal_loss_is_the_loop() -> None:
 
 
 @torch.no_grad()
+def test_background_weighs_as_in_the_original() -> None:
+    batch = Batch((5, 3), "predcls", train=True)
+    labels = batch.pairs.labels
+    assert labels is not None
+    losses, outputs = {}, {}
+    for weight in (None, "ratio"):
+        head = graph_rcnn("predcls", background_weight=weight, keep_pairs=None).train()
+        outputs[weight] = head(*batch.inputs)
+        losses[weight] = relation_loss(Scored(batch.entities, outputs[weight]))["relation"]
+    ratio = float((labels > 0).sum() / (labels == 0).sum())
+    weights = torch.tensor([ratio] + [1.0] * (PREDICATES - 1))
+    wanted = functional.cross_entropy(outputs["ratio"].relation_logits, labels, weights, ignore_index=-1)
+    torch.testing.assert_close(losses["ratio"], wanted)
+    plain = functional.cross_entropy(outputs[None].relation_logits, labels, ignore_index=-1)
+    torch.testing.assert_close(losses[None], plain)
+
+
 def test_scores_of_pairs_are_entries_of_the_images() -> None:
     batch = Batch((4, 2), "predcls")
     proposal = RelationProposal(batch.entities.logits.shape[1], "predcls")

@@ -43,6 +43,8 @@ class GraphRCNN(RelationHead):
         only_objects_updated: an entity that is the object of no pair does not change, as in PySGG.
         predicate_copy: predicates add a copy of themselves at the feature level, as in PySGG by a slip.
         frequency_bias: add the frequency table.
+        background_weight: "ratio" weighs the background of the relations' cross-entropy by related over unrelated
+            pairs of the batch, as the original release; None: as every predicate.
 
     Where we differ: messages reach predicates at the feature level; every entity is updated; PredCls works.
     """
@@ -70,6 +72,7 @@ class GraphRCNN(RelationHead):
         only_objects_updated: bool = False,
         predicate_copy: bool = False,
         frequency_bias: bool = True,
+        background_weight: Literal["ratio"] | None = None,
     ) -> None:
         super().__init__()
         if min(feature_steps, score_steps) < 1:
@@ -101,6 +104,7 @@ class GraphRCNN(RelationHead):
         self.classify = nn.Linear(predicates, predicates) if last else nn.Identity()
         table = torch.from_numpy(statistics.frequency_table())
         self.frequency = FrequencyBias(table) if frequency_bias else None
+        self.balanced = background_weight == "ratio"
 
     def propose(self, x: Float[Tensor, "entity width"], entities: Entities, pairs: Pairs) -> Pairs:
         """The ``keep_pairs`` pairs of each image that look most related; in training positives come before others."""
@@ -154,4 +158,4 @@ class GraphRCNN(RelationHead):
         losses = {}
         if self.training and self.proposal is not None and pairs.labels is not None:
             losses["relation_proposal"] = self.proposal.loss(entities, pairs)
-        return HeadOutput(entity_logits, logits, labels, pairs, losses, entity_loss=self.refines)
+        return HeadOutput(entity_logits, logits, labels, pairs, losses, self.refines, self.balanced)

@@ -23,6 +23,8 @@ class HeadOutput:
         losses: unweighted terms beside the two cross-entropies, in training (name → scalar).
         entity_loss: whether the task adds the cross-entropy of ``entity_logits`` (False where a head brings its own
             term or does not refine).
+        balanced: whether the background weighs (related pairs / unrelated ones of the batch) in the cross-entropy of
+            ``relation_logits``, not 1.
     """
 
     entity_logits: Float[Tensor, "entity class"]
@@ -31,6 +33,7 @@ class HeadOutput:
     pairs: Pairs
     losses: dict[str, Float[Tensor, ""]] = field(default_factory=dict)
     entity_loss: bool = True
+    balanced: bool = False
 
 
 class RelationHead(nn.Module, ABC):
