@@ -8,7 +8,9 @@
 - ``growth/HEAD/TASK``: exponent of a head's time in pairs, 90 to 6,320, pair cap off, on given features;
 - ``memory/HEAD``, ``memory/motifs+sil``: largest resident size of a training step of SGCls, in which every part of
   every head trains: two such pictures, 1,024 pairs each (KERN 256; Graph R-CNN keeps 256 of the 1,024), detector and
-  momentum included, in a process of its own (Linux).
+  momentum included, in a process of its own (Linux);
+- ``memory300/HEAD``, ``memory300/motifs+sil``: the same of PredCls inference on a picture of 300 objects: 89,700 pairs,
+  none left out but by Graph R-CNN's own proposals.
 
 Counts are as sparse as real ones: KERN's speed depends on how many predicates of two classes occur.
 """
@@ -60,6 +62,7 @@ class Scale:
         growth: numbers of objects whose pairs growth is measured over.
         pairs, pairs_kern: per picture in training.
         training_objects: per picture in training.
+        many: objects of the picture whose memory is measured in inference.
         head: options of every head beside its defaults.
         rounds: of each timing.
     """
@@ -76,12 +79,13 @@ class Scale:
     pairs: int = 1024
     pairs_kern: int = 256
     training_objects: int = 64
+    many: int = 300
     head: tuple[tuple[str, int], ...] = ()
     rounds: int = 3
 
 
 FULL = Scale()
-TINY = Scale(6, 5, 16, "small", 16, 64, 96, (4, 6), (3, 5, 8), 24, 8, 8, rounds=1)
+TINY = Scale(6, 5, 16, "small", 16, 64, 96, (4, 6), (3, 5, 8), 24, 8, 8, 12, rounds=1)
 """For tests of this file: the numbers mean nothing."""
 
 
@@ -251,27 +255,56 @@ def training_steps(name: str, scale: Scale, steps: int = 2) -> None:
         optimiser.step()
 
 
+def answer_many(name: str, scale: Scale) -> None:
+    """PredCls of one picture with many objects, every pair scored and ranked."""
+    head, _, sil = name.partition("+")
+    network = model(head, "predcls", scale, sil=sil == "sil").eval()
+    (answer,) = network.answer(batch(scale.many, scale))
+    pairs = scale.many * (scale.many - 1)
+    expected = min(pairs, getattr(network.head, "keep_pairs", None) or pairs)
+    assert len(answer.pairs) == expected, f"{name}: {len(answer.pairs)} pairs, expected {expected}"
+
+
 PROCESS = """
 import torch
+from benchmarks import scene_heads
 from benchmarks.network import resident
-from benchmarks.scene_heads import Scale, training_steps
 torch.set_num_threads({threads})
-training_steps({name!r}, Scale(**{scale!r}))
+scene_heads.{work}({name!r}, scene_heads.Scale(**{scale!r}))
 print(resident("VmHWM"))
 """
 
 
-def memory(name: str, scale: Scale) -> Iterator[Row]:
-    """VmHWM: unlike getrusage's ru_maxrss it does not begin at the size of the process that started this one."""
-    if not sys.platform.startswith("linux"):
-        return
-    code = PROCESS.format(threads=torch.get_num_threads(), name=name, scale=asdict(scale))
+def largest_size(part: str, work: Callable[[str, Scale], None], name: str, scale: Scale) -> float:
+    """GiB of a process that does nothing but the work.
+
+    VmHWM: unlike getrusage's ru_maxrss it does not begin at the size of the process that started this one.
+    """
+    code = PROCESS.format(threads=torch.get_num_threads(), work=work.__name__, name=name, scale=asdict(scale))
     made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
     if made.returncode:
-        raise RuntimeError(f"memory/{name}: {made.stderr.strip().splitlines()[-1:] or made.returncode}")
+        raise RuntimeError(f"{part}/{name}: {made.stderr.strip().splitlines()[-1:] or made.returncode}")
+    return float(made.stdout) / 1024
+
+
+def memory(name: str, scale: Scale) -> Iterator[Row]:
+    if not sys.platform.startswith("linux"):
+        return
     pairs = scale.pairs_kern if name == "kern" else scale.pairs
     setting = f"memory/{name}, SGCls training step, 2 pictures of {scale.height} × {scale.breadth}, {pairs} pairs each"
-    yield Row("scene_heads", setting, float(made.stdout) / 1024, "GiB", None)
+    yield Row("scene_heads", setting, largest_size("memory", training_steps, name, scale), "GiB", None)
+
+
+def memory_of_many(name: str, scale: Scale) -> Iterator[Row]:
+    if not sys.platform.startswith("linux"):
+        return
+    pairs = scale.many * (scale.many - 1)
+    setting = (
+        f"memory{scale.many}/{name}, PredCls inference, a picture of {scale.height} × {scale.breadth}, "
+        f"{scale.many} objects, {pairs} pairs"
+    )
+    size = largest_size(f"memory{scale.many}", answer_many, name, scale)
+    yield Row("scene_heads", setting, size, "GiB", None)
 
 
 def threads() -> str:
@@ -297,6 +330,7 @@ def measurements(scale: Scale = FULL) -> dict[str, Callable[[], Iterator[Row]]]:
             made[f"growth/{head}/{task}"] = lambda head=head, task=task: growth(head, task, scale)
     for head in (*PAPERS, "motifs+sil"):
         made[f"memory/{head}"] = lambda head=head: memory(head, scale)
+        made[f"memory{scale.many}/{head}"] = lambda head=head: memory_of_many(head, scale)
     return made
 
 

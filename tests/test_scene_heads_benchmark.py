@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from benchmarks import scene_heads
-from benchmarks.scene_heads import PAPERS, TINY, measurements, rows, target, training_steps
+from benchmarks.scene_heads import PAPERS, TINY, answer_many, measurements, rows, target, training_steps
 
 NARROW = {
     "hidden": 16,
@@ -26,7 +26,7 @@ SMALL = scene_heads.replace(TINY, head=tuple(NARROW.items()))
 def test_all_that_is_promised_can_be_selected() -> None:
     names = measurements()
     assert {f"sil/{head}/20" for head in PAPERS} | {"sil/motifs/80"} <= set(names)
-    assert {f"memory/{head}" for head in PAPERS} <= set(names)
+    assert {f"{part}/{head}" for head in (*PAPERS, "motifs+sil") for part in ("memory", "memory300")} <= set(names)
     assert {f"growth/{head}/predcls" for head in PAPERS} <= set(names)
     assert len(PAPERS) == 7
     assert list(rows(["no such part"])) == []
@@ -48,21 +48,27 @@ def test_ratios_and_growth() -> None:
 
 
 @pytest.mark.parametrize("head", [*PAPERS, "motifs+sil"])
-def test_training_steps_reach_every_head(head: str) -> None:
+def test_training_steps_and_pictures_of_many_objects_reach_every_head(head: str) -> None:
     training_steps(head, SMALL, steps=1)
+    answer_many(head, SMALL)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_memory_is_what_a_process_of_its_own_says(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    exec(scene_heads.PROCESS.format(threads=1, name="kern", scale=scene_heads.asdict(SMALL)), {})
-    assert 100 < float(capsys.readouterr().out) < 20_000  # MiB, of the tests' process
-    monkeypatch.setattr(scene_heads, "PROCESS", "print({threads} * 2048.0, end='')  # {name!r} {scale!r}")
+    for work in ("training_steps", "answer_many"):
+        code = scene_heads.PROCESS.format(threads=1, work=work, name="kern", scale=scene_heads.asdict(SMALL))
+        exec(code, {})
+        assert 100 < float(capsys.readouterr().out) < 20_000  # MiB, of the tests' process
+    monkeypatch.setattr(scene_heads, "PROCESS", "print({threads} * 2048.0, end='')  # {work} {name!r} {scale!r}")
     (row,) = rows(["memory/kern"], SMALL)
     assert row.unit == "GiB"
     assert row.value == 2 * scene_heads.torch.get_num_threads()
     assert "8 pairs each" in row.setting
+    (row,) = rows(["memory12/kern"], SMALL)
+    assert row.setting.startswith("memory12/kern, PredCls inference")
+    assert "12 objects, 132 pairs" in row.setting
     monkeypatch.setattr(scene_heads, "PROCESS", "raise SystemExit('no memory left')")
     with pytest.raises(RuntimeError, match=r"memory/kern: .*no memory left"):
         list(rows(["memory/kern"], SMALL))
