@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from interplay.errors import InterplayError
+from interplay.training.devices import usable_device
 from interplay.training.shipped import shipped_models
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def load(model: str | Path, *, device: str = "cpu") -> Recogniser:
     Raises:
         InterplayError: there is no such model, or its folder is damaged.
     """
+    where_to = usable_device(device)
     shipped = shipped_models()
     folder = shipped.get(str(model))
     if folder is None:
@@ -86,7 +88,7 @@ def load(model: str | Path, *, device: str = "cpu") -> Recogniser:
     where, name, keys = SYSTEMS[system]
     kind = getattr(import_module(where), name)
     try:
-        recogniser = kind.from_pretrained(str(folder), map_location=device)
+        recogniser = kind.from_pretrained(str(folder), map_location=str(where_to))
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise InterplayError(f"{folder / 'config.json'}: not the config of a model: {error}") from None
     if missing := [key for key in keys if key not in config]:

@@ -129,6 +129,25 @@ def test_store_round_trip(tmp_path: Path) -> None:
         ProposalWriter(tmp_path / "s", "rpn", {"weights": "none"})
 
 
+def test_boxes_of_another_video_take_the_place_of_those_before(tmp_path: Path) -> None:
+    with ProposalWriter(tmp_path / "s", "rpn", {}) as writer:
+        writer.add("a", some(0), "a.mp4 10 1")
+        writer.add("b", some(1), "b.mp4 10 1")
+        writer.finish()
+    with ProposalWriter(tmp_path / "s", "rpn", {}) as writer:
+        assert writer.done == {"a": "a.mp4 10 1", "b": "b.mp4 10 1"}
+        with pytest.raises(ValueError, match="again"):
+            writer.add("a", some(2), "a.mp4 10 1")
+        writer.add("a", some(2), "a.mp4 20 2")
+        writer.finish()
+    store = ProposalStore(tmp_path / "s")
+    assert "a" in store
+    assert "c" not in store
+    assert len(store) == 2
+    assert same(store["a"], some(2))
+    assert same(store["b"], some(1))
+
+
 @pytest.mark.parametrize("cut", [0, 1, 7, 40])
 def test_interrupted_anywhere_it_ends_with_the_same_bytes(tmp_path: Path, cut: int) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"

@@ -16,7 +16,7 @@ from interplay.data.errors import DataError
 from interplay.data.something import SomethingV1, SomethingV2
 from interplay.data.something_labels import PartReader, direction_classes, read_labels_v1, read_labels_v2
 from interplay.data.something_submission import write_submission
-from interplay.data.video_table import missing_videos
+from interplay.data.video_table import box_kinds, missing_videos
 from interplay.data.videos import VideoDataset
 from interplay.errors import InterplayError
 
@@ -72,6 +72,12 @@ def test_v1(v1: Path) -> None:
     assert [index for index, _ in missing] == [3, 5, 6]
     with pytest.raises(DataError, match=r"clip 22: found no video, expected some/where/22"):
         dataset.read(3)
+    videos = dataset.videos_fingerprint()
+    assert SomethingV1(v1).videos_fingerprint() == videos
+    folder = v1 / "20bn-something-something-v1"
+    write_frames(folder / "some" / "where" / "22", 2)
+    assert dataset.videos_fingerprint() != videos
+    assert [index for index, _ in missing_videos(dataset)] == [5, 6]
     before = dataset.fingerprint()
     assert SomethingV1(v1).fingerprint() == before
     with (v1 / "something-something-v1-train.csv").open("a") as file:
@@ -91,6 +97,7 @@ def test_v2(v2: Path, tmp_path: Path) -> None:
     assert proposals is not None
     assert proposals.at([0, 2], 1).tolist() == [[[0, 0, 0.5, 1]]] * 2  # 240 pixels high when it was annotated
     assert dataset.read(1).proposals is None
+    assert box_kinds(dataset, range(3)) == {"annotated": 1, "none": 2}
     (v2 / "own.txt").write_text("2 3 0\n")
     listed = SomethingV2(v2, validation="own.txt", videos=v2 / "frames")
     assert {part: len(chosen) for part, chosen in listed.parts().items()}["validation"] == 1
@@ -149,8 +156,19 @@ def test_official_labels(shared: Path) -> None:
     root = shared / "data" / "something"
     v1 = read_labels_v1(root / "v1" / "something-something-v1-labels.csv")
     assert len(v1) == 174
-    assert v1[2].startswith("Turning the camera left")
-    assert v1[29] == "Throwing something"
+    # The rows of the paper's class numbers (specification §9): camera motions, and what moves, is thrown or falls.
+    assert {row: v1[row] for row in (2, 4, 6, 8, 12, 15, 26, 29, 30, 41)} == {
+        2: "Turning the camera left while filming something",
+        4: "Turning the camera right while filming something",
+        6: "Approaching something with your camera",
+        8: "Pushing something so that it almost falls off but doesn't",
+        12: "Moving away from something with your camera",
+        15: "Turning the camera upwards while filming something",
+        26: "Moving something towards the camera",
+        29: "Throwing something",
+        30: "Pushing something from left to right",
+        41: "Pushing something from right to left",
+    }
     assert direction_classes(v1) == {2, 4, 30, 41, 52, 66}
     one, two = SomethingV1(root / "v1"), SomethingV2(root / "v2")
     assert (one.unflippable, two.unflippable) == ({2, 4, 30, 41, 52, 66}, {86, 87, 93, 94, 166, 167})

@@ -110,6 +110,27 @@ def test_two_files_of_one_name_keep_their_suffixes(folder: Path) -> None:
     assert len({*dataset.groups[:2]}) == 1
 
 
+def test_a_dot_in_the_name_of_a_folder_of_frames(folder: Path) -> None:
+    write_frames(folder / "fight" / "fi003.5", 2)
+    with (folder / "sources.txt").open("a") as file:
+        file.write("\nlast\nfi003.5: 0\n")
+    dataset = Fights(folder, folds=3)
+    assert dataset.groups is not None
+    assert dict(zip(dataset.ids, dataset.groups, strict=True))["fight/fi003.5"] == "last"
+    assert dataset.without_source == 0
+
+
+def test_another_video_in_the_place_of_one_is_another_fingerprint(folder: Path) -> None:
+    first = Fights(folder, folds=3)
+    videos, whole = first.videos_fingerprint(), first.fingerprint()
+    assert Fights(folder, folds=3, fold=1).videos_fingerprint() == videos
+    assert Fights(folder, folds=3, fold=1).fingerprint() != whole
+    encode(folder / "fight" / "fi001.mp4", moving(3, 16, 16), "mpeg4")
+    assert Fights(folder, folds=3).videos_fingerprint() != videos
+    turned = VideoFolder(folder, folds=3, unflippable=["fight"])
+    assert turned.fingerprint() != VideoFolder(folder, folds=3).fingerprint()  # kept maps of mirrored clips
+
+
 def test_sources(tmp_path: Path) -> None:
     path = tmp_path / "sources.txt"
     # b2 is said to be of both recordings: whichever is right, nothing is split when both are one group.

@@ -1,17 +1,37 @@
-"""Tiny videos that need no files: a square that moves, in one of four ways."""
+"""Tiny videos that need no files, a square that moves in one of four ways; and a model with random weights."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 
 from interplay.data.errors import DataError
 from interplay.data.proposals import Proposals, proposals_from
 from interplay.data.videos import IntArray, UInt8Array, VideoClip, checked_indices
+from interplay.video.recogniser import VideoRecogniser
 
 CLASSES = ("moving left", "moving right", "moving up", "standing still")
 STEPS = ((-1, 0), (1, 0), (0, -1), (0, 0))
+
+
+def random_model(folder: Path, classes: Sequence[str], **more: Any) -> Path:
+    """A model folder with random weights; videos longer than three seconds are scanned with windows of two."""
+    torch.manual_seed(0)
+    recogniser = VideoRecogniser(
+        list(classes),
+        {"width": 8, "na_neighbours": 2, "tc_kernel": 1, "supernodes": 2},
+        {"width": 2, "blocks": [1, 1], "strides": [1, 2]},
+        {"frames": 4, "height": 32, "width": 32, "boxes": 3},
+        clip_seconds=(2.0, 2.0),
+        test_count=2,
+        **more,
+    ).eval()
+    recogniser.save_pretrained(folder)
+    return folder
 
 
 class MovingSquare:

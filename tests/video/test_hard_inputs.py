@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import tracemalloc
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-import torch
 from PIL import Image
 from tests.data.video_clips import encode, moving
+from tests.video.made_up import random_model
 from tests.video.test_run import tiny
 
 from interplay.cli import main
 from interplay.errors import InterplayError
 from interplay.interactions import Prediction
 from interplay.video.datamodule import VideoData, VideoInput
-from interplay.video.recogniser import VideoRecogniser
 from interplay.video.run import train_recipe, videos_of
 
 CLASSES = ["still", "moving"]
@@ -25,19 +27,7 @@ CLASSES = ["still", "moving"]
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with random weights; videos longer than three seconds are scanned."""
-    torch.manual_seed(0)
-    recogniser = VideoRecogniser(
-        CLASSES,
-        {"width": 8, "na_neighbours": 2, "tc_kernel": 1, "supernodes": 2},
-        {"width": 2, "blocks": [1, 1], "strides": [1, 2]},
-        {"frames": 4, "height": 32, "width": 32, "boxes": 3},
-        clip_seconds=(2.0, 2.0),
-        test_count=2,
-    ).eval()
-    folder = tmp_path_factory.mktemp("random") / "model"
-    recogniser.save_pretrained(folder)
-    return folder
+    return random_model(tmp_path_factory.mktemp("random") / "model", CLASSES)
 
 
 def frame_folder(path: Path, frames: int, height: int, width: int) -> Path:
@@ -96,6 +86,46 @@ def test_one_frame_of_any_size(
     assert (found.details["frames"], found.details["height"], found.details["width"]) == (1, height, width)
     assert found.details["shown"] == [0] * 4
     assert sum(score for _, score in found.interactions[0].alternatives) < 1
+
+
+def test_cut_odd_and_long_files_are_evaluated(model: Path, tmp_path: Path) -> None:
+    whole = encode(tmp_path / "whole.avi", 24, "mpeg4")
+    (tmp_path / "cut.avi").write_bytes(whole.read_bytes()[: whole.stat().st_size * 6 // 10])
+    frame_folder(tmp_path / "odd", 7, 47, 33)
+    encode(tmp_path / "long.mp4", moving(1500, 32, 32), options={"preset": "ultrafast", "g": "50"})
+    files = ["cut.avi", "odd", "long.mp4"]
+    listed(tmp_path, [{"file": name, "class": "still", "part": "test"} for name in files])
+    words = ["evaluate", str(model), "--data", "plain_videos", "--data.root", str(tmp_path), "--strict"]
+    assert main([*words, "--out", str(tmp_path / "scored")]) == 0
+    found = json.loads((tmp_path / "scored" / "result.json").read_text())
+    assert (found["count"], found["skipped"]) == (3, [])
+    assert 0 <= found["metrics"]["top1"]["value"] <= 1
+
+
+RESIDENT = """
+import sys
+from interplay.loading import load
+model = load(sys.argv[1])
+peaks = []
+for video in sys.argv[2:]:
+    found = model.predict(video)
+    peaks += [int(line.split()[1]) // 1024 for line in open("/proc/self/status") if line.startswith("VmHWM")]
+print(len(found.details["windows"]), *peaks)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of resident memory is read from /proc")
+def test_a_long_file_takes_no_more_resident_memory_than_a_short_one(model: Path, tmp_path: Path) -> None:
+    height, width, count = 270, 480, 400  # 156 MB of pixels
+    options = {"preset": "ultrafast", "g": "10000"}  # one key frame
+    few = moving(40, width, height)  # 3.3 s: scanned, too
+    short = encode(tmp_path / "short.mp4", few, options=options)
+    long = encode(tmp_path / "long.mp4", np.tile(few, (count // 40, 1, 1, 1)), options=options)
+    command = [sys.executable, "-c", RESIDENT, str(model), str(short), str(long)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
+    windows, before, after = map(int, done.stdout.split())
+    assert windows > 30
+    assert after - before < 60, f"{before} MB, then {after} MB"
 
 
 def test_ten_thousand_frames_in_little_memory(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from interplay.cli.data_videos import shortened
 from interplay.errors import InterplayError
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ OPTIONS = ("--out", "--detector", "--frames", "--boxes", "--short", "--device")
 def propose(
     dataset: VideoDataset, options: Mapping[str, str], strict: bool, as_json: bool, rows: Iterable[int]
 ) -> list[str]:
-    """Write a store of proposals; returns a line for each video that cannot be read."""
+    """Write a store of proposals; returns a line for each video that cannot be read, the first of many."""
     if "--out" not in options:
         raise InterplayError("data proposals: found no --out, expected the folder to write to")
     unknown = [option for option in options if option not in OPTIONS]
@@ -42,4 +43,4 @@ def propose(
         print(json.dumps({"dataset": dataset.name, "proposals": kind, "out": str(out), "clips": count, "bad": bad}))
     else:
         print(f"{kind} proposals of {count} videos of {dataset.name} in {out}; use them with --data.proposals {out}")
-    return bad
+    return shortened(bad)

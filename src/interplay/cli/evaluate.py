@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from interplay.studies.evaluation import Evaluation
     from interplay.studies.scene_evaluation import SceneEvaluation
-    from interplay.video.recogniser import VideoRecogniser
 
 SIMULATED = ("playground", "hands", "playground_scenes", "playground_videos")
 """Data sets that need no folder."""
@@ -143,7 +142,9 @@ def _evaluate_others(arguments: argparse.Namespace, overrides: Sequence[str]) ->
     if isinstance(first, SkeletonRecogniser):
         return None
     if isinstance(first, VideoRecogniser):
-        return _evaluate_videos(first, arguments, overrides)
+        from interplay.cli.evaluate_videos import evaluate_videos
+
+        return evaluate_videos(first, arguments, overrides)
     from interplay.scene.recogniser import SceneRecogniser
     from interplay.studies.scene_models import evaluate_scene_model
 
@@ -163,39 +164,6 @@ def _evaluate_others(arguments: argparse.Namespace, overrides: Sequence[str]) ->
             batch_size=1,
             resamples=arguments.resamples,
             seed=arguments.seed,
-            progress=progress,
-        )
-
-
-def _evaluate_videos(first: VideoRecogniser, arguments: argparse.Namespace, overrides: Sequence[str]) -> Evaluation:
-    from interplay.loading import load
-    from interplay.studies.video_evaluation import evaluate_video_models
-    from interplay.training.allocation import keep_freed_memory
-    from interplay.video.recogniser import VideoRecogniser
-    from interplay.video.run import videos_of
-
-    keep_freed_memory()
-    others = [load(model, device=arguments.device) for model in arguments.models[1:]]
-    recognisers = [first]
-    for other in others:
-        if not isinstance(other, VideoRecogniser):
-            raise InterplayError(f"{other.name}: found no model for videos, expected one as {first.name} is")
-        recognisers.append(other)
-    name, settings, note = data_settings(first.data, arguments.data, arguments.root, overrides)
-    if "classes" in settings and not any(word.startswith("--data.classes=") for word in overrides):
-        settings["classes"] = list(first.classes)  # a folder that lacks a class must not move the others
-    with progress_bar(arguments.json) as progress:
-        return evaluate_video_models(
-            recognisers,
-            videos_of({"name": name, **settings}),
-            settings,
-            arguments.part,
-            weights=arguments.weights,
-            fuse_of=arguments.fuse_of,
-            batch_size=min(arguments.batch, 16),
-            strict=arguments.strict,
-            seed=arguments.seed,
-            note=note,
             progress=progress,
         )
 
@@ -261,6 +229,7 @@ def data_settings(
         InterplayError: no data set named anywhere, or a setting that it does not have (the nearest one is named).
     """
     from interplay.data.datasets import dataset_class
+    from interplay.training.places import data_at
     from interplay.training.recipes import RecipeParser, Section
 
     mine = trained.get("name")
@@ -269,7 +238,7 @@ def data_settings(
         raise InterplayError("the model does not say which data it was trained with; expected --data NAME")
     checker = RecipeParser({"data": Section(dataset_class(name))}, {"data.name": str})
     given = {word[2:].partition("=")[0] for word in overrides}
-    recipe: dict[str, Any] = {key: value for key, value in trained.items() if key != "root"} if name == mine else {}
+    recipe: dict[str, Any] = data_at(trained, root) if name == mine else {}
     remark = ""
     if "data.test_fold" in checker.keys and "data.test_fold" not in given:
         if recipe.get("test_fold") is not None:

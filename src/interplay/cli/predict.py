@@ -28,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
         "--draw",
         metavar="DIR",
         type=Path,
-        help="write an animated skeleton, or a picture with boxes and arrows, per input",
+        help="write an animated skeleton, a picture with boxes and arrows, or a video with boxes and labels, per input",
     )
     made.add_argument("--layout", help="joint layout of the files, where the format does not say (name or YAML)")
     made.add_argument("--fps", type=float, help="frames per second of the files, where the format does not say")

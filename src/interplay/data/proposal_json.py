@@ -30,6 +30,9 @@ class StoredProposals:
         self.kind = self.store.kind
         self.files: Sequence[Path] = (self.store.folder / HEADER, self.store.folder / "index.jsonl")
 
+    def has(self, id: str) -> bool:
+        return id in self.store
+
     def proposals(self, id: str, height: int, width: int) -> Proposals | None:
         return self.store.get(id)
 
@@ -73,6 +76,9 @@ class JsonProposals:
         if not rows:
             place.fail("no frames", "a list of boxes for each")
         return proposals_from(rows, self.kind)
+
+    def has(self, id: str) -> bool:
+        return id in self._found
 
     def proposals(self, id: str, height: int, width: int) -> Proposals | None:
         found = self._found.get(id)
@@ -137,6 +143,9 @@ class AnnotatedBoxes:
         if not frames:
             place.fail("no annotated frame", "at least one")
         return frames
+
+    def has(self, id: str) -> bool:
+        return id in self._found
 
     def proposals(self, id: str, height: int, width: int) -> Proposals | None:
         found = self._found.get(id)

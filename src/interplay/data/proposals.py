@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -31,6 +31,21 @@ FORMAT = "interplay proposals 1"
 HEADER, INDEX, VALUES = "proposals.json", "index.jsonl", "boxes.bin"
 Float16Array: TypeAlias = NDArray[np.float16]
 Float32Array: TypeAlias = NDArray[np.float32]
+
+
+@runtime_checkable
+class FrameBoxes(Protocol):
+    """Boxes of a clip's frames: :class:`Proposals`, or those of a detector that looks when it is asked.
+
+    Attributes:
+        kind: one of :data:`KINDS`.
+    """
+
+    @property
+    def kind(self) -> str: ...
+
+    def at(self, frame_indices: Sequence[int], count: int = 10) -> Float32Array:
+        """See :meth:`Proposals.at`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,6 +205,9 @@ class ProposalStore(Mapping[str, Proposals]):
     def __iter__(self) -> Iterator[str]:
         return iter(self._rows)
 
+    def __contains__(self, id: object) -> bool:
+        return id in self._rows
+
     def __getitem__(self, id: str) -> Proposals:
         row, path = self._rows[id], self.folder / VALUES
         try:
@@ -222,7 +240,8 @@ class ProposalWriter:
         kind: one of :data:`KINDS`.
         settings: what the boxes depend on (detector, weights, data set, …), plain values.
 
-    A context manager; :meth:`finish` marks the store as whole. ``done`` are the ids that it has already.
+    A context manager; :meth:`finish` marks the store as whole. ``done`` are the ids that it has already, each with the
+    stamp that it was written with (which video it was, for whoever writes to know).
 
     Raises:
         InterplayError: the folder holds a store of other settings, or somebody is writing to it.
@@ -252,7 +271,7 @@ class ProposalWriter:
                 raise InterplayError(f"{self.folder}: holds proposals of other settings, expected an empty folder")
         self._write_header(complete=False)
         rows, length = _rows(self.folder)
-        self.done = {row["id"] for row in rows}
+        self.done: dict[str, str] = {row["id"]: str(row.get("stamp", "")) for row in rows}
         self._end = max((row["at"] + row["bytes"] for row in rows), default=0)
         for name, size in ((INDEX, length), (VALUES, self._end)):
             with (self.folder / name).open("ab") as file:
@@ -268,9 +287,12 @@ class ProposalWriter:
     ) -> None:
         self.close()
 
-    def add(self, id: str, proposals: Proposals) -> None:
-        """Write one clip's; ValueError for an id that is there or another kind."""
-        if id in self.done:
+    def add(self, id: str, proposals: Proposals, stamp: str = "") -> None:
+        """Write one clip's; ValueError for another kind, or for an id that is there with this stamp.
+
+        With another stamp the boxes take the place of those before, which stay in the file and are not read again.
+        """
+        if self.done.get(id) == stamp:
             raise ValueError(f"id: found {id!r} again, expected each once")
         if proposals.kind != self._header["kind"]:
             raise ValueError(f"proposals: found kind {proposals.kind!r}, expected {self._header['kind']!r}")
@@ -282,12 +304,14 @@ class ProposalWriter:
         rows, count = proposals.boxes.shape[:2]
         row = {"id": id, "at": self._end, "bytes": len(data), "crc": zlib.crc32(data), "rows": rows, "count": count}
         row |= {"scores": proposals.scores is not None, "frames": proposals.frames is not None}
+        if stamp:
+            row["stamp"] = stamp
         self._values.write(data)
         self._values.flush()  # before its line: a line in the index says that the boxes are there
         self._index.write(json.dumps(row).encode() + b"\n")
         self._index.flush()
         self._end += len(data)
-        self.done.add(id)
+        self.done[id] = stamp
 
     def finish(self) -> None:
         """Everything is there."""

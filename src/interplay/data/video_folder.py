@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from interplay.data.grouped_folds import grouped_folds
 from interplay.data.proposal_json import proposal_files
 from interplay.data.something_labels import direction_classes, text_lines
 from interplay.data.video_files import SUFFIXES
-from interplay.data.video_table import Entry, VideoTable, clips_fingerprint
+from interplay.data.video_table import Entry, VideoTable
 from interplay.data.videos import IntArray
 
 SOURCES = "sources.txt"
@@ -71,14 +72,14 @@ class VideoFolder(VideoTable):
         found = [(name, path) for name in self.classes if name in there for path in _clips(self.root / name)]
         file = self.root / SOURCES if sources is None else Path(sources)
         groups = read_sources(file) if sources is not None or file.is_file() else {}
-        self.without_source = sum(path.stem not in groups for _, path in found) if groups else 0
+        self.without_source = sum(_name(path) not in groups for _, path in found) if groups else 0
         if not found:
             names = ", ".join(there[:10])
             raise DataError(self.root, "", f"no video in its folders ({names})", f"clips of {', '.join(self.classes)}")
         entries = []
         for name, path in found:
-            id = f"{name}/{path.stem if path.is_file() else path.name}"
-            group = groups.get(path.stem, id)
+            id = f"{name}/{_name(path)}"
+            group = groups.get(_name(path), id)
             entries.append(Entry(id, self.classes.index(name), "", str(path.relative_to(self.root)), group))
         by_clip = None if proposals is None else proposal_files(proposals, [entry.id for entry in entries])
         files = [file] if groups else []
@@ -114,16 +115,9 @@ class VideoFolder(VideoTable):
         return found
 
     def fingerprint(self) -> str:
-        return self._fingerprint(self.ids, self.groups, self.classes, self.folds, self.fold, self.validation)
-
-    def videos_fingerprint(self) -> str:
-        """The same without the split: frames kept for one fold are those of the others."""
-        return self._fingerprint(self.ids)
-
-    def _fingerprint(self, *settings: object) -> str:
-        paths = [self.root / entry.file for entry in self._entries]
-        proposals = self._proposals.files if self._proposals is not None else ()
-        return clips_fingerprint(f"{self.name} 1", [*paths, *proposals], settings)
+        split = (self.groups, self.classes, sorted(self.unflippable), self.folds, self.fold, self.validation)
+        key = repr((self.videos_fingerprint(), split))
+        return f"{self.name} 2 {hashlib.sha256(key.encode()).hexdigest()}"
 
 
 class Fights(VideoFolder):
@@ -228,6 +222,11 @@ def _clips(folder: Path) -> list[Path]:
         elif path.suffix.lower() in SUFFIXES:
             found.append(path)
     return found
+
+
+def _name(path: Path) -> str:
+    """Of a clip: a file's without its suffix; a folder of frames may have a dot in its name."""
+    return path.stem if path.is_file() else path.name
 
 
 def _own_ids(entries: list[Entry]) -> list[Entry]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import os
+import stat
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -28,6 +31,9 @@ class ProposalsByClip(Protocol):
 
     def proposals(self, id: str, height: int, width: int) -> Proposals | None:
         """Of one clip, whose frames have this size; None where it has none; DataError where they are broken."""
+
+    def has(self, id: str) -> bool:
+        """Whether there are boxes of a clip, broken ones included; reads none."""
 
     @property
     def files(self) -> Sequence[Path]:
@@ -118,12 +124,12 @@ class VideoTable:
     def parts(self) -> Mapping[str, IntArray]:
         return {part: self.part(part) for part in PARTS}
 
-    def video(self, index: int) -> Path:
+    def video(self, index: int, listed: FolderNames | None = None) -> Path:
         """The file or folder of a clip. DataError where there is none."""
         entry = self._entries[index]
         if entry.error is not None:
             raise entry.error.with_traceback(None)  # it may be raised often
-        found = find_video(self._folders, entry.file or entry.id)
+        found = find_video(self._folders, entry.file or entry.id, listed)
         if found is None:
             places = " or ".join(str(folder) for folder in self._folders)
             raise DataError(places, f"clip {entry.id}", "no video", f"{entry.file or entry.id} as a file or folder")
@@ -139,13 +145,40 @@ class VideoTable:
 
     def missing(self) -> list[tuple[int, DataError]]:
         """Clips that cannot be used because their entry is wrong or their video is not there; opens none."""
-        found = []
+        found, listed = [], FolderNames()
         for index in range(len(self)):
             try:
-                self.video(index)
+                self.video(index, listed)
             except DataError as error:
                 found.append((index, error))
         return found
+
+    def box_kind(self, index: int) -> str:
+        """Where a clip's boxes come from, "none" where it has none; opens no video."""
+        there = self._proposals is not None and self._proposals.has(self._entries[index].id)
+        return self.proposals_kind if there else "none"
+
+    def stamp(self, index: int, listed: FolderNames | None = None) -> str:
+        """Name, size and time of a clip's video, "" where there is none: another text, another video.
+
+        A folder of frames counts by its time, which a picture that is added, removed or exchanged changes, but one
+        that is written over in its place does not.
+        """
+        try:
+            path = self.video(index, listed)
+            status = path.stat()
+        except (DataError, OSError):
+            return ""
+        return f"{path.name} {0 if stat.S_ISDIR(status.st_mode) else status.st_size} {status.st_mtime_ns}"
+
+    def videos_fingerprint(self) -> str:
+        """A key of clips, boxes and the videos themselves, whatever the split: it changes when a missing video is put
+        there, or another in its place. One look at each video's entry in its folder, none is opened."""
+        listed = FolderNames()
+        stamps = [self.stamp(index, listed) for index in range(len(self))]
+        boxes = files_fingerprint("boxes", self._proposals.files if self._proposals is not None else (), ())
+        key = repr((self.ids, stamps, boxes, self._settings))
+        return f"{self.name} videos 1 {hashlib.sha256(key.encode()).hexdigest()}"
 
     def fingerprint(self) -> str:
         files = [*self._files, *(self._proposals.files if self._proposals is not None else ())]
@@ -157,26 +190,49 @@ def missing_videos(dataset: VideoDataset) -> list[tuple[int, DataError]]:
     return dataset.missing() if isinstance(dataset, VideoTable) else []
 
 
-def find_video(folders: Sequence[Path], name: str) -> Path | None:
+def videos_fingerprint(dataset: VideoDataset) -> str:
+    """A key that changes with the videos, too, where they are files."""
+    return dataset.videos_fingerprint() if isinstance(dataset, VideoTable) else dataset.fingerprint()
+
+
+def video_stamps(dataset: VideoDataset) -> Callable[[int], str]:
+    """Row → :meth:`VideoTable.stamp`, "" for videos that are not files. Folders are listed once."""
+    listed = FolderNames()
+    return (lambda row: dataset.stamp(row, listed)) if isinstance(dataset, VideoTable) else (lambda row: "")
+
+
+def box_kinds(dataset: VideoDataset, rows: Iterable[int]) -> Counter[str]:
+    """How many of these clips have boxes of which kind ("none": have none of their own); opens no video."""
+    if isinstance(dataset, VideoTable):
+        return Counter(dataset.box_kind(int(row)) for row in rows)
+    return Counter({dataset.proposals_kind: sum(1 for _ in rows)})
+
+
+class FolderNames:
+    """What lies in folders, each listed once: asking for every suffix of every clip is slow in large data sets."""
+
+    def __init__(self) -> None:
+        self._names: dict[Path, frozenset[str]] = {}
+
+    def of(self, folder: Path) -> frozenset[str]:
+        """Names in a folder; none where it cannot be listed."""
+        if folder not in self._names:
+            try:
+                self._names[folder] = frozenset(os.listdir(folder))
+            except OSError:
+                self._names[folder] = frozenset()
+        return self._names[folder]
+
+
+def find_video(folders: Sequence[Path], name: str, listed: FolderNames | None = None) -> Path | None:
     """A file of that name, or with a suffix of videos, or a folder of frames; None where there is none."""
     for folder in folders:
         exact = folder / name
-        if exact.exists():
-            return exact
-        for suffix in SUFFIXES:
-            file = folder / f"{name}{suffix}"
-            if file.is_file():
-                return file
+        names = None if listed is None else listed.of(exact.parent)
+        for suffix in ("", *SUFFIXES):
+            if names is not None and exact.name + suffix not in names:
+                continue
+            path = folder / f"{name}{suffix}"
+            if path.is_file() or (not suffix and path.exists()):
+                return path
     return None
-
-
-def clips_fingerprint(kind: str, paths: Sequence[Path], settings: object) -> str:
-    """A key of many videos: names, sizes and times; a folder of frames counts by its time."""
-    digest = hashlib.sha256(repr(settings).encode())
-    for path in paths:
-        try:
-            status = path.stat()
-            digest.update(repr((path.name, status.st_size, status.st_mtime_ns)).encode())
-        except OSError:
-            digest.update(repr((path.name, "missing")).encode())
-    return f"{kind} {digest.hexdigest()}"

@@ -21,7 +21,8 @@ from interplay.scene.task import Counted, SceneTask, predicted, truth
 from interplay.training.callbacks import RunRecord
 from interplay.training.folder import RunFolder
 from interplay.training.model_folder import save_whole
-from interplay.training.running import history, summary, tuples, without_places
+from interplay.training.places import data_without_places
+from interplay.training.running import history, summary, tuples
 
 DOMAINS: Mapping[str, str] = {
     "playground_scenes": "trained on simulated pictures only (the playground): what it says of a photograph means "
@@ -109,7 +110,7 @@ def finish(
         data.preparation,
         source,
         SuperpixelSettings(**tuples(recipe["sil"])),
-        without_places(recipe["data"]),
+        data_without_places(recipe["data"]),
         DOMAINS.get(recipe["data"]["name"], ""),
         name,
     )

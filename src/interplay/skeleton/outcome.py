@@ -22,7 +22,8 @@ from interplay.skeleton.task import SkeletonTask
 from interplay.training.callbacks import RunRecord
 from interplay.training.folder import RunFolder
 from interplay.training.model_folder import save_whole
-from interplay.training.running import history, summary, without_places
+from interplay.training.places import data_without_places
+from interplay.training.running import history, summary
 
 KEPT = 0.95
 """Share of the known validation clips that the threshold of "none of the known interactions" lets pass."""
@@ -122,7 +123,7 @@ def recogniser_of(
         frames_per_second=rate,
         clip_seconds=None if rate is None else (float(np.median(lengths)) / rate, float(lengths.max()) / rate),
         unknown_threshold=threshold,
-        data=without_places(recipe["data"]),
+        data=data_without_places(recipe["data"]),
         domain=DOMAINS.get(name, ""),
         name=f"megcn-{name}",
     )

@@ -21,7 +21,7 @@ from interplay.training.allocation import keep_freed_memory
 from interplay.training.callbacks import EpochSchedule
 from interplay.training.folder import RunFolder
 from interplay.training.recipes import load_recipe, nearest, override_arguments
-from interplay.training.running import claim, fit, speaker, tuples
+from interplay.training.running import claim, fit, released_if_untrained, speaker, tuples
 from interplay.training.settings import OptimiserSettings, TrainingSettings
 from interplay.training.trainer import build_trainer, quiet_lightning, world_size
 from interplay.training.writing import clear_write_errors
@@ -82,36 +82,37 @@ def run_resolved(
     training = TrainingSettings(**recipe["training"])
     if (held := claim(folder, recipe, line, resume=resume, overwrite=overwrite)) is not None:
         return held
-    data_settings = dict(recipe["data"])
-    try:
-        dataset = open_dataset(data_settings.pop("name"), **data_settings)
-    except ValueError as error:
-        raise InterplayError(f"data: {error}") from None
-    cache = open_cache(dataset, settings, progress=not quiet)
-    if cache.skipped:
-        speaker(say, False)(f"{len(cache.skipped)} clips cannot be used; the first: {cache.skipped[0][1]}")
-    module = SkeletonData(cache, settings, training.seed, world_size(training))
-    monitor = _monitor(training, module)
+    with released_if_untrained(folder):
+        data_settings = dict(recipe["data"])
+        try:
+            dataset = open_dataset(data_settings.pop("name"), **data_settings)
+        except ValueError as error:
+            raise InterplayError(f"data: {error}") from None
+        cache = open_cache(dataset, settings, progress=not quiet)
+        if cache.skipped:
+            speaker(say, False)(f"{len(cache.skipped)} clips cannot be used; the first: {cache.skipped[0][1]}")
+        module = SkeletonData(cache, settings, training.seed, world_size(training))
+        monitor = _monitor(training, module)
 
-    pl.seed_everything(training.seed, verbose=False)
-    arguments = tuples(recipe["model"])
-    try:
-        network = MutualExcitationGCN(len(cache.classes), cache.layout, in_channels=module.in_channels, **arguments)
-    except ValueError as error:
-        raise InterplayError(f"model: {error}") from None
-    if training.start_from is not None:
-        line(f"{dataset.name}: {begin_with(network, training.start_from, settings.streams)}")
-    task = SkeletonTask(network, optimiser, len(cache.classes), module.evaluation_parts)
-    with quiet_lightning(), clear_write_errors(folder.path):
-        trainer, record = build_trainer(training, EpochSchedule(optimiser, training.epochs), folder, monitor, quiet)
-        if not quiet and trainer.is_global_zero:
-            cost = expectation(network, module, training, trainer.precision_plugin)
-            line(f"{dataset.name}: {cost}")
-        if not fit(trainer, task, module, folder, line, resume):
-            return {}
-        result = finish(folder, recipe, trainer, record, task, module, dataset)
-    line(f"{folder.path}: {headline(result)}")
-    return result
+        pl.seed_everything(training.seed, verbose=False)
+        arguments = tuples(recipe["model"])
+        try:
+            network = MutualExcitationGCN(len(cache.classes), cache.layout, in_channels=module.in_channels, **arguments)
+        except ValueError as error:
+            raise InterplayError(f"model: {error}") from None
+        if training.start_from is not None:
+            line(f"{dataset.name}: {begin_with(network, training.start_from, settings.streams)}")
+        task = SkeletonTask(network, optimiser, len(cache.classes), module.evaluation_parts)
+        with quiet_lightning(), clear_write_errors(folder.path):
+            trainer, record = build_trainer(training, EpochSchedule(optimiser, training.epochs), folder, monitor, quiet)
+            if not quiet and trainer.is_global_zero:
+                cost = expectation(network, module, training, trainer.precision_plugin)
+                line(f"{dataset.name}: {cost}")
+            if not fit(trainer, task, module, folder, line, resume):
+                return {}
+            result = finish(folder, recipe, trainer, record, task, module, dataset)
+        line(f"{folder.path}: {headline(result)}")
+        return result
 
 
 def _monitor(training: TrainingSettings, module: SkeletonData) -> str:

@@ -6,8 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from interplay.evaluation.classification import drawn
 from interplay.evaluation.uncertainty import Spread
 from interplay.studies.agos_tables import PAPER_DATA, SIMULATED
+from interplay.video.outcome import boxes_text
 
 if TYPE_CHECKING:
     from interplay.studies.agos_comparison import Gain
@@ -28,9 +30,9 @@ def markdown(found: VideoReproduction) -> str:
     lines.append(f"{where}. Top-1 in per cent after the last stage, mean logits of the test clips of each video.")
     if study.note:
         lines.append(study.note)
-    lines += ["", _seeds(found.seeds), "", *_table(found)]
-    if found.gains:
-        lines += ["", "Brackets: 95 % of a paired bootstrap over the test clips; * = all of it on one side of 0."]
+    lines += ["", f"{_seeds(found.seeds)} {_boxes(found)}".rstrip(), "", *_table(found)]
+    if found.cells:
+        lines += ["", _intervals(found)]
     return "\n".join([*lines, *_structures(found), *_pairs(found)]) + "\n"
 
 
@@ -119,6 +121,24 @@ def _computed(found: VideoReproduction) -> list[str]:
 def _seeds(seeds: Sequence[int]) -> str:
     listed = ", ".join(map(str, seeds))
     return f"Seed {listed}." if len(seeds) == 1 else f"Mean ± deviation over seeds {listed}."
+
+
+def _intervals(found: VideoReproduction) -> str:
+    """What intervals draw: single clips, or whole sources of them."""
+    sources = {drawn(cell.runs.scores[0]) for cell in found.cells.values()} - {"samples"}
+    what = f"whole sources of test clips ({', '.join(sorted(sources))})" if sources else "test clips"
+    text = f"Intervals: 95 %, {what} drawn with replacement."
+    return text + (" Brackets: the same drawn for both rows; * = all of it on one side of 0." if found.gains else "")
+
+
+def _boxes(found: VideoReproduction) -> str:
+    """Which boxes the clips were shown with, once where all rows have the same; folds share their clips."""
+    used: dict[str, list[str]] = {}
+    for name, cell in found.cells.items():
+        used.setdefault(boxes_text(cell.runs.results[0][0].get("proposals")), []).append(name)
+    if len(used) == 1:
+        return f"Boxes: {next(iter(used))}."
+    return " ".join(f"Boxes of {', '.join(names)}: {text}." for text, names in used.items())
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -9,10 +9,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from interplay.data.proposals import Proposals, grid_proposals
+from interplay.data.proposals import FrameBoxes, Proposals, grid_proposals
 from interplay.data.videos import VideoClip, read_frames
 from interplay.interactions import Prediction
 from interplay.video.activation import Marked, marked
+from interplay.video.one_pass import clips_of
 from interplay.video.recogniser import VideoRecogniser
 from interplay.video.structure import Structure
 from interplay.viz.canvas import Picture
@@ -29,7 +30,7 @@ def draw_video(
     clip: VideoClip,
     prediction: Prediction,
     path: Path,
-    boxes: Proposals | None = None,
+    boxes: FrameBoxes | None = None,
     kind: Literal["auto", "mp4", "gif"] = "auto",
 ) -> Path:
     """Write the video with boxes and label; of a long one the boxes attended to in the window around each frame.
@@ -40,7 +41,8 @@ def draw_video(
     Args:
         prediction: of this clip by this model.
         path: without suffix.
-        boxes: those that the prediction was made with; None for the clip's own, or else the grid.
+        boxes: those that the prediction was made with; None for the clip's own, or else the grid. Of a detector, a
+            frame shows the boxes of the nearest frame that the model took boxes of.
         kind: of file; "auto" is mp4 where PyAV is installed.
 
     Returns:
@@ -84,20 +86,37 @@ def _structure(details: Mapping[str, Any]) -> Structure | None:
 def _frames(
     recogniser: VideoRecogniser,
     clip: VideoClip,
-    boxes: Proposals,
+    boxes: FrameBoxes,
     windows: Sequence[tuple[int, int, Structure | None]],
 ) -> Iterator[tuple[int, Picture, Boxes, list[int]]]:
-    """Every frame with its boxes and the marked ones; the windows are looked at when the first frame needs them."""
+    """Every frame with its boxes and the marked ones; the windows are looked at when the first frame needs them, in a
+    pass over the video of their own."""
     count = recogniser.preparation.boxes
     middles = np.array([(start + stop - 1) / 2 for start, stop, _ in windows])
-    held: tuple[int, Marked] | None = None
+    looked = _looked_at(recogniser, clip, boxes, windows)
+    place, held = 0, next(looked)
     for number, picture in enumerate(read_frames(clip.source, range(clip.source.frame_count))):
         nearest = int(np.abs(middles - number).argmin())
-        if held is None or held[0] != nearest:
-            start, stop, structure = windows[nearest]
-            held = nearest, marked(recogniser, clip.source, boxes, start, stop, structure)
-        own = boxes.at([number], count)[0]
-        yield number, picture, own, marks_of(held[1], number, own)
+        while place < nearest:
+            place, held = place + 1, next(looked)
+        step = int(np.abs(held.frames - number).argmin())
+        own = boxes.at([number], count)[0] if isinstance(boxes, Proposals) else held.boxes[step]
+        yield number, picture, own, marks_of(held, number, own)
+
+
+def _looked_at(
+    recogniser: VideoRecogniser,
+    clip: VideoClip,
+    boxes: FrameBoxes,
+    windows: Sequence[tuple[int, int, Structure | None]],
+) -> Iterator[Marked]:
+    """What the model attends to in each window."""
+    stretches = [(start, stop) for start, stop, _ in windows]
+    prepared = clips_of(recogniser, clip.id, clip.source, boxes, stretches)
+    for (one, indices), (_, _, structure) in zip(prepared, windows, strict=True):
+        steps = indices[::2]
+        taken = boxes.at(steps.tolist(), recogniser.preparation.boxes)
+        yield marked(recogniser, one, steps, taken, structure)
 
 
 def marks_of(found: Marked, number: int, own: Boxes, most: int = MARKS) -> list[int]:

@@ -115,6 +115,17 @@ class RunFolder:
         write_whole(self.environment, json.dumps(environment, indent=2) + "\n")
         write_whole(self.recipe, yaml.safe_dump(dict(recipe), sort_keys=False, allow_unicode=True))
 
+    def release(self) -> None:
+        """Give a claimed folder back where nothing was trained: its recipe and environment go, and it too if it is then
+        empty. With anything else in it (an epoch, a finished stage, metrics) everything stays."""
+        files = [path for path in self.path.rglob("*") if not path.is_dir()]
+        begun = (self.recipe.name, self.environment.name)
+        if any(path.name not in begun and self.tensorboard not in path.parents for path in files):
+            return
+        if not self.recipe.is_file() or self.path.resolve() == Path.cwd():
+            return
+        shutil.rmtree(self.path, ignore_errors=True)
+
     def _must_match(self, recipe: Mapping[str, Any]) -> None:
         try:
             before = flat(yaml.safe_load(self.recipe.read_text(encoding="utf-8")))

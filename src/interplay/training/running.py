@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import lightning.pytorch as pl
@@ -12,6 +13,7 @@ from interplay.errors import InterplayError
 from interplay.training.callbacks import RunRecord
 from interplay.training.environment import commit, environment, versions
 from interplay.training.folder import RunFolder, is_first_process
+from interplay.training.places import data_without_places
 
 Say = Callable[[str], None]
 Settings = TypeVar("Settings")
@@ -39,6 +41,17 @@ def claim(
         return None
     say(f"{folder.path}: already finished")
     return folder.read_result()
+
+
+@contextmanager
+def released_if_untrained(folder: RunFolder) -> Iterator[None]:
+    """A start that fails, because the data are not where they were said to be, say, leaves the claimed folder free."""
+    try:
+        yield
+    except Exception:
+        if is_first_process():
+            folder.release()
+        raise
 
 
 def fit(
@@ -88,7 +101,9 @@ def summary(
     return {
         "model": model,
         "dataset": recipe["data"]["name"],
-        "protocol": {key: without_places(value) for key, value in recipe.items()},
+        "protocol": {
+            key: data_without_places(value) if key == "data" else without_places(value) for key, value in recipe.items()
+        },
         "metrics": {
             "last": dict(last),
             "best": record.best_row,
@@ -107,7 +122,7 @@ PLACES = ("root", "cache_folder", "weights", "word_vectors", "begin_from", "stru
 
 
 def without_places(section: Any) -> Any:
-    """A section of a recipe without places on this machine."""
+    """A section of a recipe without places on this machine; of ``data``, :func:`data_without_places` knows them."""
     return (
         {key: value for key, value in section.items() if key not in PLACES} if isinstance(section, Mapping) else section
     )

@@ -11,8 +11,6 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from interplay.data.proposals import Proposals
-from interplay.data.videos import VideoSource
 from interplay.video.network import AGOS
 from interplay.video.operations import (
     BackgroundIncorporation,
@@ -21,7 +19,7 @@ from interplay.video.operations import (
     NodeAttention,
     TemporalConvolution,
 )
-from interplay.video.preparation import OpenedClip, collate
+from interplay.video.preparation import PreparedClip, collate
 from interplay.video.recogniser import VideoRecogniser
 from interplay.video.state import NodeState
 from interplay.video.structure import Structure
@@ -175,26 +173,23 @@ class Marked:
 
 def marked(
     recogniser: VideoRecogniser,
-    source: VideoSource,
-    proposals: Proposals,
-    start: int = 0,
-    stop: int | None = None,
+    clip: PreparedClip,
+    frames: NDArray[np.int64],
+    boxes: Float[NDArray[np.float32], "step box 4"],
     structure: Structure | None = None,
 ) -> Marked:
     """What a model attends to in a clip, or in a window of a longer video, in places of the video's own frames.
 
     Args:
-        start, stop: the window's frames; stop excluded.
+        clip: as the model takes it.
+        frames: (T',) of the video, that the boxes are on.
+        boxes: (T', R, 4) of the clip as shares of the frame.
         structure: instead of the clip's own.
     """
-    opened = OpenedClip(source, proposals, start, stop)
-    indices = recogniser.frames_of("", opened.frame_count, None)
-    batch = collate([recogniser.prepared("", opened, indices)])
+    batch = collate([clip])
     with torch.inference_mode():
         network = recogniser.network
         device = next(network.parameters()).device
         features = network.backbone_features(batch.clips().to(device)).float()
         found = read_attention(network, features, batch.boxes.to(device), structure)
-    steps = indices[::2]
-    count = recogniser.preparation.boxes
-    return Marked(steps + start, opened.boxes(steps, count), node_importance(found, count))
+    return Marked(frames, boxes, node_importance(found, boxes.shape[1]))

@@ -7,6 +7,7 @@ and mirrored by threads of the training process, a few batches ahead. So the ord
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from interplay.data.video_table import missing_videos
+from interplay.data.video_table import box_kinds, missing_videos
 from interplay.data.videos import VideoDataset
 from interplay.errors import InterplayError
 from interplay.training.draws import epoch_order, generator
@@ -158,7 +159,7 @@ class VideoData(pl.LightningDataModule):
         self.preparation = settings.preparation()
         self.labels = np.asarray(dataset.labels)
         self.replaced: dict[str, int] = {} if kept is None else dict(kept.replaced)
-        # Kept frames outlive their videos.
+        # What was kept is what there was to read.
         lost = {row: str(error) for row, error in missing_videos(dataset)} if kept is None else kept.unreadable
         ids = dataset.ids if lost else ()
         self.unreadable = {ids[row]: text for row, text in lost.items()}
@@ -201,6 +202,21 @@ class VideoData(pl.LightningDataModule):
     def watched_parts(self) -> tuple[str, ...]:
         """What is evaluated while a stage trains: the validation clips, or the test clips where there are none."""
         return self.evaluation_parts[:1]
+
+    def boxes_used(self, parts: Sequence[str] = ()) -> dict[str, int]:
+        """Kind of boxes → how many clips of these parts are shown with such, the most first.
+
+        A clip without boxes of its own takes the grid. What could not be read is not counted.
+
+        Args:
+            parts: by default the training clips and those that are evaluated.
+        """
+        wanted = [self.parts[part] for part in parts or ("train", *self.evaluation_parts)]
+        ids = self.dataset.ids
+        rows = [row for row in np.unique(np.concatenate(wanted)).tolist() if ids[row] not in self.unreadable]
+        found = box_kinds(self.dataset, rows) if self.settings.proposals == "given" else Counter(grid=len(rows))
+        found["grid"] += found.pop("none", 0)
+        return {kind: count for kind, count in found.most_common() if count}
 
     # -- what Lightning asks for ----------------------------------------------------------------------------------
 

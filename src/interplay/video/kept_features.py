@@ -21,7 +21,9 @@ from torch import Tensor, nn
 
 from interplay.data.cache import user_cache
 from interplay.data.errors import DataError
+from interplay.data.video_table import videos_fingerprint
 from interplay.errors import InterplayError
+from interplay.training.digest import digest_of
 from interplay.training.draws import generator
 from interplay.training.writing import clear_write_errors, write_whole
 from interplay.video.datamodule import VideoData
@@ -106,19 +108,11 @@ class KeptFeatures:
         return cls(place)
 
 
-def digest_of(module: nn.Module) -> str:
-    """A hash of a module's weights and statistics."""
-    digest = hashlib.sha256()
-    for name, value in module.state_dict().items():
-        digest.update(name.encode())
-        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
-
-
 def _key(backbone: nn.Module, data: VideoData, draws: int, precision: str) -> str:
     settings, rows = data.preparation, {part: list(map(int, rows)) for part, rows in data.parts.items()}
     kept = (data.settings.keep_frames, data.settings.kept_short, data.settings.proposals)
-    text = f"{FORMAT} {digest_of(backbone)} {data.dataset.fingerprint()} {settings} {rows} {kept} {draws} {data.seed} "
+    videos = f"{data.dataset.fingerprint()} {videos_fingerprint(data.dataset)}"
+    text = f"{FORMAT} {digest_of(backbone)} {videos} {settings} {rows} {kept} {draws} {data.seed} "
     return f"{data.dataset.name}-{hashlib.sha256((text + precision).encode()).hexdigest()[:16]}"
 
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +24,14 @@ from torch.nn import functional
 
 from interplay.data.cache import user_cache
 from interplay.data.errors import DataError
-from interplay.data.videos import UInt8Array, VideoDataset
+from interplay.data.proposals import Proposals
+from interplay.data.video_table import videos_fingerprint
+from interplay.data.videos import UInt8Array, VideoClip, VideoDataset
 from interplay.errors import InterplayError
 from interplay.training.writing import clear_write_errors, write_whole
 from interplay.video.preparation import OpenedClip, proposals_of
 
-FORMAT = 1
+FORMAT = 2
 IN_FLIGHT = 4
 """Clips that are decoded ahead of the one being written."""
 
@@ -100,6 +102,9 @@ class KeptFrames:
     ) -> KeptFrames:
         """Frames of these clips; those that an earlier run kept are used.
 
+        Another video in the place of one, or one where none was, makes another folder. A clip that could not be read
+        though its file is as it was is tried again, and where that works all are kept anew.
+
         Args:
             short: short side of a kept frame, pixels; smaller videos stay as they are.
             frames: at most so many of a clip, spread evenly over it.
@@ -109,16 +114,26 @@ class KeptFrames:
             InterplayError: the folder cannot be written, or no clip can be read.
         """
         root = user_cache() / "frames" if folder is None else Path(folder)
-        known: Callable[[], str] = getattr(dataset, "videos_fingerprint", dataset.fingerprint)
-        settings = f"{FORMAT} {known()} {short} {frames} {boxes} {proposals} {list(map(int, rows))}"
+        known = videos_fingerprint(dataset)
+        settings = f"{FORMAT} {known} {short} {frames} {boxes} {proposals} {list(map(int, rows))}"
         place = root / f"{dataset.name}-{hashlib.sha256(settings.encode()).hexdigest()[:16]}"
         with clear_write_errors(root):
             root.mkdir(parents=True, exist_ok=True)
+        decoding = Decoding(dataset, short, frames, boxes, proposals)
         with FileLock(f"{place}.lock"):
-            if not (place / "index.json").is_file():
+            if not (place / "index.json").is_file() or decoding.any_of(cls(place).unreadable):
                 with clear_write_errors(place):
-                    _write(dataset, rows, place, short, frames, boxes, proposals, threads, say)
+                    _write(decoding, rows, place, threads, say)
         return cls(place)
+
+
+def kept_clip(clip: VideoClip, proposals: Proposals, *, short: int, most: int, boxes: int) -> KeptClip:
+    """What is kept of a clip: see :meth:`KeptFrames.prepare`."""
+    length = clip.source.frame_count
+    count = min(length, most)
+    indices = np.floor((np.arange(count) + 0.5) * length / count).astype(np.int64)
+    opened = OpenedClip(clip.source, proposals)
+    return KeptClip(shrunk(opened.frames(indices), short), opened.boxes(indices, boxes).astype(np.float16))
 
 
 def shrunk(frames: UInt8Array, short: int) -> UInt8Array:
@@ -133,34 +148,39 @@ def shrunk(frames: UInt8Array, short: int) -> UInt8Array:
     return np.ascontiguousarray(resized.permute(0, 2, 3, 1).numpy())
 
 
-def _write(
-    dataset: VideoDataset,
-    rows: Sequence[int],
-    place: Path,
-    short: int,
-    most: int,
-    boxes: int,
-    proposals: Literal["given", "grid"],
-    threads: int,
-    say: Callable[[str], None] | None,
-) -> None:
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
+@dataclass(frozen=True)
+class Decoding:
+    """What is kept of a clip of a data set; the arguments are those of :meth:`KeptFrames.prepare`."""
 
-    def decoded(row: int) -> tuple[UInt8Array, NDArray[np.float16], int, float | None] | str:
+    dataset: VideoDataset
+    short: int
+    most: int
+    boxes: int
+    proposals: Literal["given", "grid"]
+
+    def __call__(self, row: int) -> tuple[UInt8Array, NDArray[np.float16], int, float | None] | str:
+        """(pixels, boxes, frames replaced, seconds), or why it cannot be read."""
         try:
-            clip = dataset.read(row)
-            length = clip.source.frame_count
-            count = min(length, most)
-            indices = np.floor((np.arange(count) + 0.5) * length / count).astype(np.int64)
-            opened = OpenedClip(clip.source, proposals_of(clip, proposals, boxes))
-            rate = clip.source.frames_per_second
-            pixels = shrunk(opened.frames(indices), short)
-            regions = opened.boxes(indices, boxes).astype(np.float16)
-            return pixels, regions, len(clip.source.replaced), None if not rate else length / rate
+            clip = self.dataset.read(row)
+            regions = proposals_of(clip, self.proposals, self.boxes)
+            made = kept_clip(clip, regions, short=self.short, most=self.most, boxes=self.boxes)
+            length, rate = clip.source.frame_count, clip.source.frames_per_second
+            return made.pixels, made.regions, len(clip.source.replaced), None if not rate else length / rate
         except InterplayError as error:
             return str(error)
 
+    def any_of(self, rows: Iterable[int]) -> bool:
+        """Whether one of these clips can be read."""
+        return any(not isinstance(self(row), str) for row in rows)
+
+
+def _write(
+    decoded: Decoding, rows: Sequence[int], place: Path, threads: int, say: Callable[[str], None] | None
+) -> None:
+    dataset = decoded.dataset
+    ids = dataset.ids
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
     index: dict[str, Any] = {"clips": {}, "unreadable": {}, "replaced": {}, "seconds": {}}
     offset = box_offset = 0
     with (
@@ -180,7 +200,7 @@ def _write(
             pixels, regions, replaced, seconds = found
             index["clips"][int(row)] = [offset, box_offset, *pixels.shape[:3], regions.shape[1]]
             if replaced:
-                index["replaced"][dataset.ids[int(row)]] = replaced
+                index["replaced"][ids[int(row)]] = replaced
             if seconds is not None:
                 index["seconds"][int(row)] = seconds
             frames_file.write(pixels.tobytes())

@@ -19,13 +19,13 @@ from interplay.evaluation.scores import Scores
 from interplay.training.callbacks import RunRecord
 from interplay.training.folder import RunFolder
 from interplay.training.model_folder import save_whole
-from interplay.training.running import history, summary, without_places
+from interplay.training.places import data_without_places
+from interplay.training.running import history, summary
 from interplay.video.card import default_card
 from interplay.video.datamodule import VideoData
 from interplay.video.network import AGOS
 from interplay.video.recogniser import VideoRecogniser
 from interplay.video.structure import Structure
-from interplay.video.task import StructureWatch
 
 if TYPE_CHECKING:
     from interplay.video.run import Sections
@@ -124,7 +124,10 @@ def scored(
     ids = tuple(total)
     means = torch.stack([torch.stack(total[name]).mean(0) for name in ids]).numpy()
     known = np.array([labels[name] for name in ids], np.int64)
-    own, *others = (Scores(ids, means[:, which], known, data.dataset.classes) for which in range(means.shape[1]))
+    classes, groups = data.dataset.classes, data.dataset.groups
+    source = {} if groups is None else dict(zip(data.dataset.ids, groups, strict=True))
+    sources = tuple(source[name] for name in ids) if source else None
+    own, *others = (Scores(ids, means[:, row], known, classes, sources=sources) for row in range(means.shape[1]))
     return own, others[0] if others else None
 
 
@@ -164,15 +167,13 @@ def finish(
     """Test every evaluated part, keep scores and structures, save the model, and write ``result.json`` last.
 
     The headline is the mean of the test clips' logits after the last stage; ``only_testing`` stands beside it: the
-    same model with the structure most frequent on the training videos for every clip (Table 1).
+    same model with the structure most frequent on all training videos for every clip (Table 1; A29).
     """
     network = network.to(device).eval()
     data.use(sections.input.batch_size)
     found: dict[str, Structures] = {}
     if network.structure_parameters():
-        watched = StructureWatch(sections.stage2.watched).rows(data)
-        found["train"] = structures(network, data, watched, device)
-        for part in data.evaluation_parts:
+        for part in ("train", *data.evaluation_parts):
             found[part] = structures(network, data, data.parts[part].tolist(), device)
         for part, one in found.items():
             one.save(folder.path / f"structures-{part}.npz")
@@ -205,18 +206,18 @@ def finish(
     if frequent is not None:
         result["metrics"]["only_testing"] = only
         result["structures"]["most_frequent"] = frequent.to_json()
-    result["proposals"] = proposals_used(data)
+    result["proposals"] = data.boxes_used()
     result["unreadable"], result["replaced"] = dict(data.unreadable), dict(data.replaced)
     recogniser = VideoRecogniser.of(
         network.cpu(),
         data,
-        without_places(recipe["data"]),
+        data_without_places(recipe["data"]),
         DOMAINS.get(recipe["data"]["name"], ""),
         name,
         frequent,
         durations(data),
     )
-    recogniser.card = default_card(recogniser, training=history(result, "clips"), results=_results_text(result))
+    recogniser.card = default_card(recogniser, training=told_of_training(result), results=_results_text(result))
     save_whole(recogniser, folder.model)
     folder.write_result(result)
     return result
@@ -239,10 +240,16 @@ def durations(data: VideoData) -> tuple[float, float] | None:
     return (float(np.median(found)), max(found)) if found else None
 
 
-def proposals_used(data: VideoData) -> str:
-    """Where the boxes came from: "rendered", "grid", … as the data set and the recipe say."""
-    kind = data.dataset.proposals_kind
-    return "grid" if data.settings.proposals == "grid" or kind == "none" else kind
+def boxes_text(used: Mapping[str, int] | str | None) -> str:
+    """``result["proposals"]`` in words: ``annotated 900 clips, grid 12 clips``; older runs say one kind."""
+    if used is None or isinstance(used, str):
+        return used or "not said"
+    return ", ".join(f"{kind} {count:,} clip{'' if count == 1 else 's'}" for kind, count in used.items())
+
+
+def told_of_training(result: Mapping[str, Any]) -> str:
+    """What the model card says of the training."""
+    return f"{history(result, 'clips')} Boxes: {boxes_text(result['proposals'])}."
 
 
 def headline(result: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int, UInt8
 from numpy.typing import NDArray
 from torch import Tensor
 
-from interplay.data.proposals import Proposals, grid_proposals
+from interplay.data.proposals import FrameBoxes, Proposals, grid_proposals
 from interplay.data.videos import UInt8Array, VideoClip, VideoSource
 from interplay.video.sampling import FrameSampler, Sampler
 from interplay.video.transforms import Crop, Degenerate, centre_crop, normalised, training_crop
@@ -48,7 +48,7 @@ class OpenedClip:
     """
 
     source: VideoSource
-    proposals: Proposals
+    proposals: FrameBoxes
     start: int = 0
     stop: int | None = None
 

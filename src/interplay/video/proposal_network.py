@@ -7,20 +7,25 @@ The paper takes the ten best boxes of a class-agnostic region proposal network o
 from __future__ import annotations
 
 import urllib.error
-from collections.abc import Callable, Iterable
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torchvision.models.detection import FasterRCNN_ResNet50_FPN_Weights, fasterrcnn_resnet50_fpn
 from torchvision.models.detection.rpn import concat_box_prediction_layers
 
 from interplay.data.proposals import Proposals, ProposalWriter, grid_proposals, proposals_from
+from interplay.data.video_table import video_stamps
 from interplay.data.videos import VideoDataset, VideoSource
 from interplay.errors import InterplayError
+from interplay.training.devices import usable_device
+from interplay.training.digest import digest_of
 from interplay.training.settings import require
 from interplay.video.inflation import read_state
 from interplay.video.sampling import segment_frames
@@ -29,6 +34,8 @@ GRID = "grid"
 NAMES = tuple(entry.name for entry in FasterRCNN_ResNet50_FPN_Weights)
 TOGETHER = 4
 """Frames that go through the network at a time."""
+KEPT = 4096
+"""Frames of a video whose boxes are remembered, 160 bytes each."""
 
 
 @dataclass(frozen=True)
@@ -125,8 +132,12 @@ class ProposalNetwork(nn.Module):
             found.append(((box / size).clamp(0, 1).cpu(), mark.cpu()))
         return found
 
+    def on(self, source: VideoSource) -> DetectedBoxes:
+        """Boxes of the frames of a video that are asked for, whichever these will be."""
+        return DetectedBoxes(self, source)
+
     def of(self, source: VideoSource) -> Proposals:
-        """Boxes of a video. DataError where it cannot be read."""
+        """Boxes of frames spread over a video. DataError where it cannot be read."""
         length = source.frame_count
         wanted = np.unique(segment_frames(length, np.full(self.settings.frames, 0.5)))
         boxes, marks = [], []
@@ -136,6 +147,47 @@ class ProposalNetwork(nn.Module):
                 boxes.append(box.numpy())
                 marks.append(mark.numpy())
         return proposals_from(boxes, "rpn", marks, wanted.tolist())
+
+
+class DetectedBoxes:
+    """Boxes of one video, detected on the very frames that somebody asks for; the last :data:`KEPT` are remembered.
+
+    Args:
+        network: the detector.
+        source: its frames are read when boxes are asked for, unless they were shown (:meth:`look`) before.
+    """
+
+    kind = "rpn"
+
+    def __init__(self, network: ProposalNetwork, source: VideoSource) -> None:
+        self.network, self.source = network, source
+        self._found: OrderedDict[int, NDArray[np.float32]] = OrderedDict()
+
+    def look(self, frame: int, picture: NDArray[np.uint8]) -> None:
+        """Detect on a frame (height, width, 3) that is at hand."""
+        if frame not in self._found:
+            self._detect([frame], picture[None])
+        self._forget()
+
+    def at(self, frame_indices: Sequence[int], count: int = 10) -> NDArray[np.float32]:
+        """See :meth:`interplay.data.proposals.Proposals.at`; every frame has boxes of its own."""
+        wanted = [int(frame) for frame in frame_indices]
+        new = sorted({frame for frame in wanted if frame not in self._found})
+        for first in range(0, len(new), TOGETHER):
+            group = new[first : first + TOGETHER]
+            self._detect(group, self.source.read(group))
+        frames = sorted(set(wanted))
+        made = proposals_from([self._found[frame] for frame in frames], self.kind, None, frames)
+        self._forget()
+        return made.at(wanted, count)
+
+    def _detect(self, frames: Sequence[int], pictures: NDArray[np.uint8]) -> None:
+        found = self.network(torch.from_numpy(np.ascontiguousarray(pictures)))
+        self._found.update({frame: boxes.numpy() for frame, (boxes, _) in zip(frames, found, strict=True)})
+
+    def _forget(self) -> None:
+        while len(self._found) > KEPT:
+            self._found.popitem(last=False)
 
 
 def write_proposals(
@@ -148,7 +200,10 @@ def write_proposals(
     strict: bool = False,
     network: Callable[[], ProposalNetwork] | None = None,
 ) -> tuple[int, list[str]]:
-    """Boxes of these clips into a store; those that it has already are not made again.
+    """Boxes of these clips into a store; those that it has already of the same videos are not made again.
+
+    A store belongs to a detector (its weights, frames, sizes) and to data sets of one name. A clip whose video has
+    another name, size or time than the one that its boxes were made of gets new ones.
 
     Args:
         dataset: the videos.
@@ -162,14 +217,18 @@ def write_proposals(
     """
     made: ProposalNetwork | None = None
     if settings.detector != GRID:
-        made = (network() if network is not None else ProposalNetwork(settings)).to(device)
+        where = usable_device(device)
+        made = (network() if network is not None else ProposalNetwork(settings)).to(where)
     bad: list[str] = []
     kind = GRID if made is None else "rpn"
-    told = asdict(settings) | {"detector": Path(settings.detector).name, "data": dataset.name}
+    weights = "" if made is None else digest_of(made.detector)[:16]
+    told = asdict(settings) | {"detector": Path(settings.detector).name, "weights": weights, "data": dataset.name}
+    ids, stamp_of, count = dataset.ids, video_stamps(dataset), 0
     with ProposalWriter(folder, kind, told) as writer:
         for row in rows:
-            name = dataset.ids[row]
-            if name in writer.done:
+            name, stamp = ids[row], stamp_of(row)
+            if writer.done.get(name) == stamp:
+                count += 1
                 continue
             try:
                 found = grid_proposals(settings.boxes) if made is None else made.of(dataset.read(row).source)
@@ -178,7 +237,7 @@ def write_proposals(
                     raise
                 bad.append(str(error))
                 continue
-            writer.add(name, found)
-        count = len(writer.done)
+            writer.add(name, found, stamp)
+            count += 1
         writer.finish()
     return count, bad

@@ -10,12 +10,13 @@ import torch
 from jaxtyping import Float
 
 from interplay.data.playground.videos import DrawnVideo
-from interplay.data.proposals import Proposals, grid_proposals
+from interplay.data.proposals import FrameBoxes, grid_proposals
 from interplay.data.videos import VideoClip
 from interplay.errors import InterplayError
 from interplay.evaluation.scanning import frame_probabilities, to_intervals, window_starts, with_none
 from interplay.interactions import Interaction, Prediction
 from interplay.video.network import VideoOutput
+from interplay.video.one_pass import clips_of
 from interplay.video.preparation import OpenedClip, PreparedClip
 from interplay.video.structure import Structure
 
@@ -39,7 +40,7 @@ def predict_clip(
     recogniser: VideoRecogniser,
     clip: VideoClip,
     *,
-    proposals: Proposals | Literal["given", "grid"] = "given",
+    proposals: FrameBoxes | Literal["given", "grid"] = "given",
     stride: float | None = None,
     structure: Structure | None = None,
     top: int = 5,
@@ -95,8 +96,8 @@ def answer(
     return Interaction(*ranked[0], start=start, end=end, alternatives=tuple(ranked[1:]))
 
 
-def _boxes(recogniser: VideoRecogniser, clip: VideoClip, wanted: Proposals | Literal["given", "grid"]) -> Proposals:
-    if isinstance(wanted, Proposals):
+def _boxes(recogniser: VideoRecogniser, clip: VideoClip, wanted: FrameBoxes | Literal["given", "grid"]) -> FrameBoxes:
+    if not isinstance(wanted, str):
         return wanted
     if wanted == "grid" or clip.proposals is None:
         return grid_proposals(recogniser.preparation.boxes)
@@ -118,23 +119,23 @@ def _structures(recogniser: VideoRecogniser, output: VideoOutput) -> list[dict[s
 def _scan(
     recogniser: VideoRecogniser,
     clip: VideoClip,
-    boxes: Proposals,
+    boxes: FrameBoxes,
     window: int,
     step: int,
     rate: float,
     structure: Structure | None,
     top: int,
 ) -> tuple[list[Interaction], list[Mapping[str, Any]]]:
-    """Intervals of a long video, and what was said of each window. No more than a few windows are in memory at once."""
+    """Intervals of a long video, and what was said of each window. The video is decoded once, and no more than a few
+    windows are in memory at once."""
     length = clip.source.frame_count
     starts = window_starts(length, window, step)
+    stretches = [(start, min(start + window, length)) for start in map(int, starts)]
     rows: list[np.ndarray] = []
     said: list[Mapping[str, Any]] = []
     waiting: list[PreparedClip] = []
-    for position, start in enumerate(map(int, starts)):
-        stop = min(start + window, length)
-        opened = OpenedClip(clip.source, boxes, start, stop)
-        waiting.append(recogniser.prepared(f"{clip.id}#{start}", opened))
+    for position, (prepared, _) in enumerate(clips_of(recogniser, clip.id, clip.source, boxes, stretches)):
+        waiting.append(prepared)
         if len(waiting) < TOGETHER and position + 1 < len(starts):
             continue
         output = recogniser.outputs(waiting, structure)
