@@ -11,6 +11,7 @@ import pytest
 
 from interplay.errors import InterplayError
 from interplay.evaluation.scores import Scores
+from interplay.studies import agos_reproduction
 from interplay.studies.agos_comparison import gain, pair_accuracy, pair_gain
 from interplay.studies.agos_cost import computed_rows
 from interplay.studies.agos_reproduction import (
@@ -101,6 +102,29 @@ def test_every_row_is_a_recipe_that_resolves_and_first_stages_are_shared() -> No
         assert here == there
     folds = {run_name(recipe_of(STUDIES["table1"].rows[1], 1, "fights", ["--data.root=a"], fold)) for fold in range(5)}
     assert len(folds) == 5
+
+
+def test_stacked_cells_begin_where_the_searched_one_did(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the same data with its first stage; on other data (transfer) with a first stage of their own."""
+    waves: list[dict[Path, dict[str, Any]]] = []
+    monkeypatch.setattr(agos_reproduction, "finish_runs", lambda wave, runner, **more: waves.append(wave))
+    for key, row in (("s8", "2 cells"), ("s6", "V2 → V1")):
+        waves.clear()
+        study = STUDIES[key]
+        chosen = [one for one in study.rows if one.name == row]
+        places = agos_reproduction._finished(
+            study, chosen, (1,), (0,), "playground", (), tmp_path, None, True, lambda line: None
+        )
+        ((place, recipe),) = waves[2].items()
+        assert place == places[row, 1, 0]
+        assert Path(recipe["training"]["structure_from"]) in waves[1]
+        if key == "s8":
+            assert recipe["model"]["cells"] == 2
+            assert Path(recipe["training"]["begin_from"]).parent in waves[0]
+            (source,) = waves[1].values()
+            assert source["training"]["begin_from"] == recipe["training"]["begin_from"]
+        else:
+            assert recipe["training"]["begin_from"] is None
 
 
 def test_what_is_computed_is_what_the_supplement_prints() -> None:

@@ -42,6 +42,19 @@ def loop(made: Cell, state: NodeState, chosen: Tensor) -> Tensor:
     return torch.cat(rows)
 
 
+def test_shared_weights_of_a_candidate_that_ran_keep_their_gradients() -> None:
+    made = cell(share_fa=True)
+    for parameter in made.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    used = torch.zeros(6, 5, dtype=torch.bool)
+    used[:, made.space.index("zero")] = True
+    used[3, made.space.index("temporal")] = True
+    made.forget_unused(used)
+    alive = {id(parameter) for parameter in made.bank(3)["temporal"].parameters()}
+    assert {id(parameter) for parameter in made.parameters() if parameter.grad is not None} == alive
+    assert alive & {id(parameter) for parameter in made.bank(3)["background"].parameters()}
+
+
 SPACES: list[dict[str, Any]] = [
     {},
     {"space": "original"},

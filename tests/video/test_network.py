@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, get_args
 
 import pytest
@@ -12,7 +13,8 @@ from torch.nn import functional
 from interplay.errors import InterplayError
 from interplay.video.network import AGOS
 from interplay.video.regions import pool_boxes
-from interplay.video.settings import PRESETS, BackboneSettings, Graph, VideoSettings, preset
+from interplay.video.settings import PRESETS, BackboneSettings, Graph, Preset, VideoSettings, preset
+from interplay.video.stages import Search
 from interplay.video.structure import Structure
 
 BACKBONE = BackboneSettings(width=4, blocks=(1, 1), strides=(1, 2), stem_strides=(2, 2))
@@ -61,7 +63,7 @@ def maps(batch: int = 3, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Te
 
 
 @pytest.mark.parametrize(("name", "count"), [("default", 4_766_784), ("release", 5_152_704)])
-def test_counts_of_the_presets(name: str, count: int) -> None:
+def test_counts_of_the_presets(name: Preset, count: int) -> None:
     with torch.device("meta"):
         made = AGOS(174, model=preset(name))
     behind = sum(parameter.numel() for key, parameter in made.named_parameters() if not key.startswith("backbone."))
@@ -253,5 +255,21 @@ def test_what_does_not_fit() -> None:
         made(pixels, boxes, mode="search", structures=[Structure(("zero",) * 6)])
     with pytest.raises(InterplayError, match=r"model\.supernodes: found 5, expected 2 to 4"):
         VideoSettings(supernodes=5)
-    with pytest.raises(ValueError, match="preset: found 'paper'"):
-        preset("paper")
+    with pytest.raises(InterplayError, match=r"model\.preset: found 'paper', expected one of default, release"):
+        preset("paper")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: VideoSettings(u="diag"), "model.u: found 'diag', expected one of full, diagonal"),  # type: ignore[arg-type]
+        (lambda: VideoSettings(graph="tree"), "model.graph: found 'tree'"),  # type: ignore[arg-type]
+        (lambda: VideoSettings(similarity="dot"), "model.similarity: found 'dot'"),  # type: ignore[arg-type]
+        (lambda: BackboneSettings(inflate="sum"), "backbone.inflate: found 'sum', expected one of centre, mean"),  # type: ignore[arg-type]
+        (lambda: BackboneSettings(temporal_kernels="some"), "backbone.temporal_kernels"),  # type: ignore[arg-type]
+        (lambda: Search(alternation="never"), "stage2.alternation: found 'never'"),  # type: ignore[arg-type]
+    ],
+)
+def test_unknown_readings_are_refused_from_python_too(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(InterplayError, match=message):
+        make()

@@ -5,19 +5,29 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import yaml
+from safetensors.torch import save_file
 
 import interplay
 from interplay.errors import InterplayError
 from interplay.evaluation.scores import Scores
+from interplay.video.backbone import InflatedResNet50
+from interplay.video.inflation import NORM, names_of
+from interplay.video.network import AGOS
+from interplay.video.recipe import resolve
 from interplay.video.recogniser import VideoRecogniser
-from interplay.video.run import train_recipe
-from interplay.video.stage_folder import StageFolder
+from interplay.video.run import Sections, VideoRun, train_recipe
+from interplay.video.settings import BackboneSettings, preset
+from interplay.video.stage_folder import StageFolder, backbone_state
+from interplay.video.stages import Plateau
 from interplay.video.task import DiscreteTask, PretrainingTask, SearchTask, StageTask
 
 CLASSES = ["Moving something up", "Pushing something from left to right", "Opening something"]
@@ -73,8 +83,10 @@ def test_the_run_folder_holds_everything(whole: Path) -> None:
     assert result["stages"][1]["searches"]
     assert 0 <= result["metrics"]["last"]["test"]["top1"]["value"] <= 1
     assert set(result["metrics"]["only_testing"]) == {"validation", "test"}
-    assert result["proposals"] == "rendered"
+    assert result["proposals"] == {"rendered": 15}
     assert result["count"] == {"train": 9, "validation": 3, "test": 3}
+    # Only six are watched; the structure of "only testing" is that of the most training videos.
+    assert result["structures"]["train"]["clips"] == 9
     rows = table(whole)
     assert [row["stage"] for row in rows] == ["1"] * 2 + ["2"] * 3 + ["3"] * 2 + ["4"] * 2
     searched = [row for row in rows if row["stage"] == "2"]
@@ -161,6 +173,70 @@ def test_stage_after_stage_each_killed_and_resumed_is_one_uninterrupted_run(
     assert train_recipe(tiny(), broken, resume=True, quiet=True) == result
 
 
+def test_a_backbone_that_was_given_is_not_stilled(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``still_start`` zeroes the gains of a backbone from random weights, and of no other."""
+    gain = "backbone.stages.1.0.third.norm.weight"
+    given = StageFolder(whole / "stage4").state()
+    backbone = InflatedResNet50(BackboneSettings(width=2, blocks=(1, 1), strides=(1, 2)))
+    backbone.load_state_dict({name.removeprefix("backbone."): value for name, value in backbone_state(given).items()})
+    flat: dict[str, torch.Tensor] = {}
+    for layer, kernel, norm in names_of(backbone).values():
+        flat[f"{kernel}.weight"] = layer.convolution.weight.detach()[:, :, 0].contiguous()
+        flat |= {f"{norm}.{name}": getattr(layer.norm, name).detach() for name in NORM}
+    weights = tmp_path / "resnet.safetensors"
+    save_file(flat, weights)
+    seen: list[torch.Tensor] = []
+
+    def first_step(self: StageTask, batch: Any, batch_idx: int) -> Any:
+        seen.append(self.network.state_dict()[gain].clone())
+        raise Killed
+
+    monkeypatch.setattr(PretrainingTask, "training_step", first_step)
+    starts = ({}, {"training__structure_from": str(whole)}, {"backbone__weights": str(weights)})
+    for number, start in enumerate(starts):
+        with pytest.raises(Killed):
+            train_recipe(tiny(stage1__still_start=True, **start), tmp_path / str(number), stage="1", quiet=True)
+    assert float(seen[0].abs().max()) == 0
+    assert float(given[gain].abs().min()) > 0.5
+    assert all(torch.equal(one, given[gain]) for one in seen[1:])
+
+
+def test_the_search_clips_and_listens_to_what_was_evaluated(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    norms: list[float] = []
+    told: list[float] = []
+    dropouts: list[float] = []
+
+    def noted(self: SearchTask, optimizer: torch.optim.Optimizer) -> None:
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        norms.append(float(torch.stack([gradient.norm() for gradient in gradients]).norm()))
+        identity = self.network.cells[0].bank(0)["identity"]  # type: ignore[operator]
+        dropouts.append(identity.probability)
+
+    step = Plateau.step
+    monkeypatch.setattr(SearchTask, "on_before_optimizer_step", noted)
+    monkeypatch.setattr(Plateau, "step", lambda self, loss: (told.append(loss), step(self, loss)))
+    recipe = tiny(
+        training__begin_from=str(whole / "stage1"),
+        training__gradient_clip=1e-3,
+        training__evaluate_every=3,
+        stage2__epochs=4,
+        stage2__identity_decay="linear",
+        stage3__epochs=0,
+        stage4__epochs=0,
+    )
+    train_recipe(recipe, tmp_path / "clipped", quiet=True)
+    assert len(norms) == 4 * 3
+    assert all(norm <= 1e-3 * (1 + 1e-4) for norm in norms)
+    assert max(norms) == pytest.approx(1e-3, rel=1e-3)
+    assert dropouts == [p for p in (0.5, 0.375, 0.25, 0.125) for _ in range(3)]
+    rows = table(tmp_path / "clipped")
+    held_out = [float(row["validation_loss"]) for row in rows if row["stage"] == "2" and row["validation_loss"]]
+    assert len(held_out) == 2  # the third epoch, and the last
+    assert told == pytest.approx(held_out)
+
+
 def test_a_shared_first_stage_and_the_baselines(whole: Path, tmp_path: Path) -> None:
     shared = str(whole / "stage1")
     first = StageFolder(whole / "stage1").state()
@@ -195,6 +271,61 @@ def test_structure_weights_from_another_run(whole: Path, tmp_path: Path) -> None
     assert torch.equal(given["structure_weights.linear.weight"], made["structure_weights.linear.weight"])
     assert not result["stages"][1]["searches"]
     assert result["structures"]["test"]["clips"] == 2
+
+
+def test_stacked_cells_take_the_searched_structures(whole: Path, tmp_path: Path) -> None:
+    """The first stage from one run, structure weights from another (here the same), and no second stage at all."""
+    recipe = tiny(
+        model__cells=2,
+        training__begin_from=str(whole / "stage1"),
+        training__structure_from=str(whole),
+        stage2__epochs=0,
+        stage4__epochs=0,
+    )
+    result = train_recipe(recipe, tmp_path / "stacked", quiet=True)
+    assert [stage["stage"] for stage in result["stages"]] == [1, 3]
+    assert result["stages"][0]["begun_from"] == "whole/stage1"
+    first, _, _, fourth = states(whole)
+    made = StageFolder(tmp_path / "stacked" / "stage3").state()
+    assert torch.equal(made["structure_weights.linear.weight"], fourth["structure_weights.linear.weight"])
+    assert all(torch.equal(value, made[name]) for name, value in backbone_state(first).items())
+    assert any(name.startswith("cells.1.") for name in made)
+    with pytest.raises(InterplayError, match=r"stage2\.epochs: found 0, expected at least 1 for a search"):
+        train_recipe(tiny(stage2__epochs=0), tmp_path / "no", quiet=True)
+    none = {"stage2__epochs": 0, "stage3__epochs": 0, "stage4__epochs": 0}
+    with pytest.raises(InterplayError, match=r"trains the graph part \(roi_pooling\)"):
+        train_recipe(tiny(model__graph="roi_pooling", **none), tmp_path / "no", quiet=True)
+
+
+def test_structure_weights_of_the_map_bring_the_layer_that_they_read(tmp_path: Path) -> None:
+    recipe = resolve(tiny(model__alpha_in="map"))
+    sections = Sections(recipe)
+    network = AGOS(3, model=sections.model, backbone=sections.backbone, frames=4, size=32, boxes=3)
+    StageFolder(tmp_path / "stage4").path.mkdir()
+    StageFolder(tmp_path / "stage4").finish(network.state_dict(), {})
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+
+    def taken(**changes: Any) -> set[str]:
+        there = SimpleNamespace(sections=Sections(resolve(tiny(**changes))))
+        return set(VideoRun._given_weights(there, tmp_path))  # type: ignore[arg-type]
+
+    layer = {"nodes.layer.weight", "nodes.layer.bias"}
+    assert taken(model__alpha_in="map") == {"structure_weights.linear.weight", "structure_weights.linear.bias", *layer}
+    for key, value in (("space", "parallel"), ("alpha_in", "backbone"), ("width", 4)):
+        with pytest.raises(InterplayError, match=f"found model.{key} .*, expected this recipe's {value}"):
+            taken(**{"model__alpha_in": "map", f"model__{key}": value})
+
+
+def test_a_preset_fills_what_the_recipe_leaves_open() -> None:
+    expected = preset("release", width=8, na_neighbours=2, tc_kernel=1, var_on="raw")
+    recipe = tiny(model__preset="release", model__var_on="raw")
+    assert Sections(resolve(recipe)).model == expected
+    given = resolve(tiny(model__var_on="raw"), ["--model.preset", "release", "--model.u=full"])
+    assert "preset" not in given["model"]
+    assert Sections(given).model == replace(expected, u="full")
+    assert Sections(resolve(tiny(model__preset="default"))).model == Sections(resolve(tiny())).model
+    with pytest.raises(InterplayError, match=r"model\.preset: .*'default', 'release'"):
+        resolve(tiny(), ["--model.preset=paper"])
 
 
 def test_without_adaptivity_all_clips_share_a_structure(tmp_path: Path) -> None:

@@ -100,7 +100,18 @@ def test_evaluate(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert main(["evaluate", str(run), "--out", str(tmp_path / "scored")]) == 0
     assert "test: 3 clips" in capsys.readouterr().out
     found = json.loads((tmp_path / "scored" / "result.json").read_text())
-    assert found["protocol"]["models"] == [{"name": "agos-playground_videos", "graph": "agos", "clips": 5}]
+    (model,) = found["protocol"]["models"]
+    assert {key: model[key] for key in ("name", "graph", "clips", "test_clips", "test_seed", "proposals")} == {
+        "name": "agos-playground_videos",
+        "graph": "agos",
+        "clips": 5,
+        "test_clips": "draws",
+        "test_seed": 3,
+        "proposals": "given",
+    }
+    measured = json.loads((run / "result.json").read_text())["metrics"]["last"]["test"]
+    for name, value in measured.items():  # the same clips of the same videos; the folder's weights are half precision
+        assert found["metrics"][name]["value"] == pytest.approx(value["value"], rel=0.01), name
     assert found["protocol"]["proposals"] == ["rendered"]
     assert found["count"] == 3
 

@@ -74,7 +74,7 @@ def test_the_search_ends_when_two_epochs_changed_next_to_nothing() -> None:
     ("make", "message"),
     [
         (lambda: Search(structure_betas=(0.9,)), "stage2.structure_betas"),
-        (lambda: Search(epochs=0), "stage2.epochs"),
+        (lambda: Search(epochs=-1), "stage2.epochs"),
         (lambda: Search(stable_share=2.0), "stage2.stable_share"),
         (lambda: Pretraining(dropout=1.0), "stage1.dropout"),
         (lambda: Pretraining(lr=math.nan), "stage1.lr"),

@@ -64,6 +64,11 @@ def test_what_is_not_a_structure() -> None:
         Structure(("SD",) * 6)
     with pytest.raises(ValueError, match="found space 'free'"):
         Structure.from_json({"operations": ["zero"] * 6, "space": "free", "supernodes": 3})
+    with pytest.raises(ValueError, match=r"found space \['fixed'\]"):
+        Structure.from_json({"operations": ["zero"] * 6, "space": ["fixed"], "supernodes": 3})
+    for supernodes in (None, "3", 3.0, True):
+        with pytest.raises(ValueError, match="expected a whole number"):
+            Structure.from_json({"operations": ["zero"] * 6, "space": "fixed", "supernodes": supernodes})
     with pytest.raises(ValueError, match="expected 0 to 15624"):
         Structure.from_code(15_625)
     with pytest.raises(ValueError, match="expected a mapping with operations, space, supernodes"):

@@ -14,7 +14,7 @@ from interplay.video.network import AGOS
 from interplay.video.outcome import scored, structures
 from interplay.video.settings import BackboneSettings, VideoSettings
 from interplay.video.stages import Pretraining, Refinement, Search
-from interplay.video.task import DiscreteTask, PretrainingTask, SearchTask, StructureWatch
+from interplay.video.task import DiscreteTask, PretrainingTask, SearchTask, StructureWatch, begin_still
 
 
 def data(**changes: Any) -> VideoData:
@@ -22,8 +22,10 @@ def data(**changes: Any) -> VideoData:
     return VideoData(MadeUp(length=30), settings, 1)
 
 
-def network(**model: Any) -> AGOS:
-    backbone = BackboneSettings(width=2, blocks=(1, 1), strides=(1, 2))
+def network(fixed_layers: int = 4, train_norms: bool = False, **model: Any) -> AGOS:
+    backbone = BackboneSettings(
+        width=2, blocks=(1, 1), strides=(1, 2), fixed_layers=fixed_layers, train_norms=train_norms
+    )
     torch.manual_seed(0)
     settings = VideoSettings(**{"width": 8, "na_neighbours": 2, "tc_kernel": 1, **model})
     return AGOS(4, model=settings, backbone=backbone, frames=4, size=24, boxes=3)
@@ -63,11 +65,85 @@ def test_each_stage_trains_what_it_should() -> None:
     assert frozen.network.cells.training
 
 
-def test_a_network_begins_as_its_shortcuts() -> None:
-    task = PretrainingTask(network(graph="global_pooling"), Pretraining(still_start=True), data())
-    for _, block in task.network.backbone.blocks():
-        assert float(block.third.norm.weight.detach().abs().max()) == 0.0  # type: ignore[union-attr]
-    assert float(task.network.classifier.weight.detach().abs().max()) < 0.1
+def trained_parts(made: AGOS) -> list[bool]:
+    return [any(parameter.requires_grad for parameter in part.parameters()) for part in made.backbone.parts()]
+
+
+def normed_parts(made: AGOS) -> list[bool]:
+    return [
+        any(module.training for module in part.modules() if isinstance(module, torch.nn.BatchNorm3d))
+        for part in made.backbone.parts()
+    ]
+
+
+@pytest.mark.parametrize("train_norms", [False, True])
+def test_a_backbone_frozen_in_part_trains_in_part(train_norms: bool) -> None:
+    """Stem and first stage stay, the second trains with the operations; its norms where that is asked for (A3)."""
+    made = network(fixed_layers=1, train_norms=train_norms)
+    tasks = [SearchTask(made, Search(), data()), DiscreteTask(made, Refinement(), data())]
+    for task in tasks:
+        assert not task.frozen
+        assert trained_parts(made) == [False, False, True]
+        task.train()
+        assert normed_parts(made) == [False, False, train_norms]
+    searching = tasks[0]
+    assert isinstance(searching, SearchTask)
+    held = {id(parameter) for parameter in searching.groups[0]}
+    assert all(id(parameter) in held for parameter in made.backbone.stages[1].parameters())
+    batch = searching.data.training_batch(0, 0)
+    output = searching.output(batch, mixed=True)
+    torch.nn.functional.cross_entropy(output.logits, batch.labels).backward()
+    touched = [any(parameter.grad is not None for parameter in part.parameters()) for part in made.backbone.parts()]
+    assert touched == [False, False, True]
+    joint = DiscreteTask(made, Refinement(fixed_layers=0), data(), joint=True)
+    joint.train()
+    assert trained_parts(made) == [False, True, True]
+    assert normed_parts(made) == [False, train_norms, train_norms]
+
+
+def test_dropout_behind_identity_falls_where_that_is_wanted() -> None:
+    assert [Search(epochs=4).identity_dropout(0.5, epoch) for epoch in range(4)] == [0.5] * 4
+    falling = Search(epochs=4, identity_decay="linear")
+    assert [falling.identity_dropout(0.5, epoch) for epoch in range(4)] == [0.5, 0.375, 0.25, 0.125]
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_a_network_begins_as_its_shortcuts(given: bool) -> None:
+    made = network(graph="global_pooling")
+    begin_still(made, given)
+    for _, block in made.backbone.blocks():
+        assert float(block.third.norm.weight.detach().abs().max()) == float(given)  # type: ignore[union-attr]
+    assert float(made.classifier.weight.detach().abs().max()) < 0.1
+
+
+class SecondProcess:
+    """In the place of the strategy and the Trainer of two processes, of which the other chose nothing but zero."""
+
+    world_size = 2
+
+    def __init__(self) -> None:
+        self.strategy = self
+
+    def reduce(self, values: torch.Tensor, reduce_op: str) -> torch.Tensor:
+        return values
+
+
+def test_an_operation_that_no_process_ran_has_no_gradient() -> None:
+    """As in one process; a gradient of zeros would let momentum and weight decay move it."""
+    made = network()
+    with torch.no_grad():
+        made.structure_weights.linear.weight[2].fill_(1.0)  # type: ignore[union-attr, index]  # difference on edge 0
+    task = DiscreteTask(made, Refinement(), data())
+    task._trainer = SecondProcess()  # type: ignore[assignment]
+    batch = task.data.training_batch(0, 0)
+    task.training_step(batch, 0).backward()  # type: ignore[no-untyped-call]
+    bank = made.cells[0].bank(0)  # type: ignore[operator]
+    assert all(parameter.grad is not None for parameter in bank.parameters())
+    task.on_after_backward()
+    for name, module in bank.items():
+        assert all((parameter.grad is not None) == (name == "difference") for parameter in module.parameters()), name
+    assert all(parameter.grad is None for parameter in made.cells[0].bank(1).parameters())  # type: ignore[operator]
+    assert made.classifier.weight.grad is not None
 
 
 def test_the_watched_clips_say_how_much_has_changed() -> None:

@@ -300,14 +300,17 @@ def _finished(
             for seed in seeds:
                 for fold in folds:
                     job = row.name, seed, fold
+                    first = first_stage_of(row, seed, data, overrides, fold)
+                    base = folder / run_name(first)
                     if transferred:
                         source = places[str(row.structures_from), seed, fold]
-                        recipe = recipe_of(row, seed, data, overrides, fold, {"training.structure_from": str(source)})
+                        more = {"training.structure_from": str(source)}
+                        if first == first_stage_of(named[str(row.structures_from)], seed, data, overrides, fold):
+                            more["training.begin_from"] = str(base / "stage1")
+                        recipe = recipe_of(row, seed, data, overrides, fold, more)
                         places[job] = folder / run_name(recipe, source.name)
                         waves[2][places[job]] = recipe
                         continue
-                    first = first_stage_of(row, seed, data, overrides, fold)
-                    base = folder / run_name(first)
                     waves[0][base] = first
                     if (row.overrides or {}).get("model.graph") == "global_pooling":
                         places[job] = base
@@ -365,14 +368,18 @@ def _of_sections(overrides: Sequence[str], sections: Sequence[str]) -> list[str]
 
 
 def _shown(overrides: Sequence[str]) -> tuple[str, ...]:
-    """Overrides without places on this machine."""
-    hidden = ("--data.root", "--data.proposals", "--input.cache_folder", "--backbone.weights")
+    """Overrides without places on this machine; of boxes the name of their file or folder."""
+    hidden = ("--data.root", "--input.cache_folder", "--backbone.weights")
+    named = ("--data.proposals", "--data.boxes")
     shown: list[str] = []
-    keep = True
+    key = ""
     for word in overrides:
+        value = word
         if word.startswith("--"):
-            keep = word.partition("=")[0] not in hidden
-        if keep:
+            key, _, value = word.partition("=")
+        if key in named and value:
+            word = f"{key}={Path(value).name}" if word != value else Path(value).name
+        if key not in hidden:
             shown.append(word)
     return tuple(shown)
 
@@ -382,6 +389,7 @@ def _plain(cell: VideoCell) -> dict[str, Any]:
         "top1": cell.top1.to_dict(),
         "interval": list(cell.interval),
         "clips": len(cell.runs.scores[0]),
+        "proposals": cell.runs.results[0][0].get("proposals"),
         "runs": [[folder.name for folder in folds] for folds in cell.runs.folders],
         "structures": [
             {

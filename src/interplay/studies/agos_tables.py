@@ -39,7 +39,8 @@ class VideoRow:
         overrides: recipe keys that make this row, or None for one that is not run.
         note: why it is only printed, or what our row differs in.
         scores: "own", or "only_testing": the run's scores with its most frequent structure for every clip.
-        structures_from: the row of whose run the structure weights are taken (transfer).
+        structures_from: the row of whose run the structure weights are taken; on the same data with its first stage
+            (stacked cells), on other data with its backbone to begin with (transfer).
     """
 
     name: str
@@ -237,9 +238,11 @@ STUDIES: dict[str, VideoStudy] = {
             _BOTH,
             (
                 VideoRow("1 cells", _both(51.4, 63.5), {}),
-                VideoRow("2 cells", _both(50.7, 63.0), {"model.cells": 2}),
+                VideoRow("2 cells", _both(50.7, 63.0), {"model.cells": 2}, structures_from="1 cells"),
             ),
             against=("1 cells",),
+            note="What is stacked is the cell that the first row searched: its structure weights are kept as they are, "
+            "on the same first stage, and the operations of both cells are trained.",
         ),
         _figure("fig4", "Two clips and their structures", (_ADAPTIVE,), "structures"),
         _figure("fig5", "Structures exchanged between two clips", (_ADAPTIVE,), "mismatch"),

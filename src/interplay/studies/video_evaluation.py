@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from interplay.data.videos import VideoDataset
+from interplay.data.videos import VideoClip, VideoDataset
 from interplay.errors import InterplayError
 from interplay.evaluation.scores import UNKNOWN, Scores, fuse
 from interplay.studies.evaluation import Evaluation, FuseOf, match_labels, numbers
-from interplay.video.preparation import OpenedClip, proposals_of
+from interplay.video.preparation import proposals_of
 from interplay.video.recogniser import VideoRecogniser
 
 
@@ -32,15 +32,17 @@ def evaluate_video_models(
 ) -> Evaluation:
     """Score a part of a data set of videos; several models are fused by video.
 
-    A video's logits are the mean over its test clips, drawn by (seed, video, number of the clip). Labels are matched by
-    class name: a video whose class the model does not know is scored but has no label. A video that cannot be read is
-    skipped and named.
+    A video's logits are the mean over its test clips, which are those of the model's own run: so many, drawn by the
+    run's (seed, video, number of the clip) or spread, with the boxes and the thinning of that run. Labels are matched
+    by class name: a video whose class the model does not know is scored but has no label. A video that cannot be read
+    is skipped and named.
 
     Args:
         settings: of the data set, for the protocol.
         part: as the data set has them, or ``all``.
         batch_size: clips at a time.
         strict: a video that cannot be used is an error.
+        seed: of the bootstrap intervals.
         note: what the reader has to know besides.
         progress: called with (videos done, videos in all).
 
@@ -65,11 +67,7 @@ def evaluate_video_models(
     for row in map(int, rows):
         try:
             clip = dataset.read(row)
-            boxes = [proposals_of(clip, "given", one.preparation.boxes) for one in recognisers]
-            found = [
-                _logits(one, clip.id, OpenedClip(clip.source, box), seed, batch_size)
-                for one, box in zip(recognisers, boxes, strict=True)
-            ]
+            found = [_logits(one, clip, batch_size) for one in recognisers]
             replaced += len(clip.source.replaced)
         except InterplayError as error:
             if strict:
@@ -78,7 +76,7 @@ def evaluate_video_models(
         else:
             ids.append(clip.id)
             labels.append(UNKNOWN if clip.label < 0 else int(label_of[clip.label]))
-            kinds.update(box.kind for box in boxes)
+            kinds.update(proposals_of(clip, one.test_proposals, one.preparation.boxes).kind for one in recognisers)
             for kept, one_logits in zip(logits, found, strict=True):
                 kept.append(one_logits)
         if progress is not None:
@@ -97,9 +95,18 @@ def evaluate_video_models(
         "data": {"name": dataset.name, **{key: _plain(value) for key, value in settings.items() if key != "root"}},
         "part": part,
         "models": [
-            {"name": one.name, "graph": one.network.model.graph, "clips": one.test_count} for one in recognisers
+            {
+                "name": one.name,
+                "graph": one.network.model.graph,
+                "clips": one.test_count,
+                "test_clips": one.test_clips,
+                "test_seed": one.test_seed,
+                "proposals": one.test_proposals,
+                "kept_frames": one.kept_frames,
+                "kept_short": one.kept_short,
+            }
+            for one in recognisers
         ],
-        "test_seed": seed,
         "proposals": sorted(kinds),
         "intervals": {"confidence": 0.95, "bootstrap_seed": seed, "resamples": 1000},
     }
@@ -109,13 +116,11 @@ def evaluate_video_models(
     return Evaluation(name, dataset.name, scores, found_numbers, protocol, {}, tuple(notes), tuple(skipped), seed)
 
 
-def _logits(
-    recogniser: VideoRecogniser, name: str, reader: OpenedClip, seed: int, batch_size: int
-) -> NDArray[np.float32]:
+def _logits(recogniser: VideoRecogniser, clip: VideoClip, batch_size: int) -> NDArray[np.float32]:
     """Mean logits of the test clips of a video."""
-    length = reader.frame_count
+    reader = recogniser.tested(clip)
     clips = [
-        recogniser.prepared(name, reader, recogniser.frames_of(name, length, number, seed))
+        recogniser.prepared(clip.id, reader, recogniser.frames_of(clip.id, reader.frame_count, number))
         for number in range(recogniser.test_count)
     ]
     rows = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args, get_origin, get_type_hints
 
 from interplay.errors import InterplayError
 
@@ -14,6 +14,15 @@ def require(good: bool, key: str, found: object, expected: str) -> None:
     """InterplayError naming a recipe key, unless ``good``."""
     if not good:
         raise InterplayError(f"{key}: found {found}, expected {expected}")
+
+
+def require_choices(settings: object, section: str) -> None:
+    """InterplayError naming the recipe key, unless every field of a dataclass with a ``Literal`` type has one of its
+    values; what comes from a recipe was checked already, what comes from Python was not."""
+    for name, kind in get_type_hints(type(settings)).items():
+        if get_origin(kind) is Literal:
+            found, known = getattr(settings, name), get_args(kind)
+            require(found in known, f"{section}.{name}", repr(found), f"one of {', '.join(map(str, known))}")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from interplay.video.operations import Identity
@@ -50,6 +50,21 @@ class Cell(nn.Module):
         for module in self.modules():
             if isinstance(module, Identity):
                 module.probability = probability
+
+    def forget_unused(self, used: Bool[Tensor, "edge operation"]) -> None:
+        """Drop the gradients of candidates that did not run, and share no weights with one that did."""
+        told = used.tolist()
+        for edge in range(len(self.superedges)):
+            bank = self.bank(edge)
+            alive = {
+                parameter
+                for place, name in enumerate(self.space)
+                if name != "zero" and told[edge][place]
+                for parameter in bank[name].parameters()
+            }
+            for parameter in bank.parameters():
+                if parameter not in alive:
+                    parameter.grad = None
 
     def mixed(
         self, state: NodeState, shares: Float[Tensor, "batch edge operation"]

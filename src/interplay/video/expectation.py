@@ -40,19 +40,20 @@ def expectation(data: VideoData, network: AGOS, sections: Sections, stages: Sequ
         return text
     times = seconds(data, network, sections)
     train, evaluated = len(data.parts["train"]), sum(len(data.parts[part]) for part in data.watched_parts)
-    kept = sections.stage2.keep_draws
+    frozen = sections.backbone.fixed
+    kept = sections.stage2.keep_draws if frozen else 0
+    first = min((number for number in (2, 3) if sections.of(number).epochs), default=2)  # it makes the kept maps
     each = []
     for number in stages:
         epochs = sections.of(number).epochs
         graph = times["search" if number == 2 and sections.searches else "graph"]
-        if number in (2, 3):
+        if number in (2, 3) and frozen:
             watched = times["forward"] * (train + evaluated)
-            once = times["forward"] * (kept * train + train + evaluated) if kept and number == 2 else 0.0
+            once = times["forward"] * (kept * train + train + evaluated) if kept and number == first else 0.0
             epoch = train * graph + evaluated * times["discrete"] + (0.0 if kept else watched)
         else:
             once = 0.0
-            pooled = number == 1
-            epoch = train * (times["backbone"] + (0.0 if pooled else graph)) + evaluated * times["forward"]
+            epoch = train * (times["backbone"] + (0.0 if number == 1 else graph)) + evaluated * times["forward"]
         each.append(f"stage {number} {duration(once + epochs * epoch)} ({epochs} epochs)")
     return f"{text}; at most about {', '.join(each)}, and what reading the clips takes"
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -15,7 +15,7 @@ from interplay.video.backbone import InflatedResNet50
 from interplay.video.cell import Cell, Watch
 from interplay.video.inflation import load_weights
 from interplay.video.regions import Extent, box_positions, pool_boxes
-from interplay.video.settings import BackboneSettings, Graph, VideoSettings
+from interplay.video.settings import BackboneSettings, VideoSettings
 from interplay.video.state import ClipContext, NodeLayout, NodeState
 from interplay.video.structure import SPACES, Structure, choices_of, superedges
 from interplay.video.structure_weights import AdaptiveWeights, FreeWeights, diversity_loss, strongest
@@ -103,8 +103,6 @@ class AGOS(nn.Module):
     ) -> None:
         super().__init__()
         self.model = model = model or VideoSettings()
-        if model.graph not in get_args(Graph):
-            raise ValueError(f"graph: found {model.graph!r}, expected one of {', '.join(get_args(Graph))}")
         height, width = (size, size) if isinstance(size, int) else size
         for name, number in (("classes", classes), ("frames", frames), ("boxes", boxes), ("size", min(height, width))):
             if number < 1:
@@ -197,6 +195,12 @@ class AGOS(nn.Module):
             for name, parameter in self.named_parameters()
             if not name.startswith("backbone.") and id(parameter) not in structure and parameter.requires_grad
         ]
+
+    def forget_unused(self, used: Bool[Tensor, "edge operation"]) -> None:
+        """No gradients for candidates that no clip of a step ran; see :meth:`Cell.forget_unused`."""
+        for cell in self.cells:
+            assert isinstance(cell, Cell)
+            cell.forget_unused(used)
 
     def set_identity_dropout(self, probability: float) -> None:
         """Dropout behind identity from now on: falling in the search, 0 in stages 3 and 4 (A15)."""

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from interplay.data.proposals import Proposals
+from interplay.data.proposals import FrameBoxes
 from interplay.data.video_files import open_video
 from interplay.data.videos import VideoClip
 from interplay.errors import InterplayError
@@ -22,8 +22,17 @@ from interplay.training.model_folder import FolderModel
 from interplay.training.running import plain, tuples
 from interplay.video.card import default_card
 from interplay.video.datamodule import VideoData
+from interplay.video.kept_frames import kept_clip
 from interplay.video.network import AGOS, VideoOutput
-from interplay.video.preparation import ClipPreparation, OpenedClip, PreparedClip, collate
+from interplay.video.preparation import (
+    ClipPreparation,
+    FrameReader,
+    OpenedClip,
+    PreparedClip,
+    TestClips,
+    collate,
+    proposals_of,
+)
 from interplay.video.settings import BackboneSettings, VideoSettings
 from interplay.video.structure import Structure
 
@@ -43,6 +52,11 @@ class VideoRecogniser(FolderModel, library_name="interplay", tags=["video", "int
         clip_seconds: (median, longest) duration of training videos, or None; a longer video is scanned with windows of
             the median length.
         test_count: clips whose logits are averaged when the model is tested.
+        test_clips: "draws" by (``test_seed``, video, number), or "offsets" spread over the video.
+        test_seed: of these draws.
+        test_proposals: "given": a tested video's own boxes, or "grid" for every video.
+        kept_frames, kept_short: a tested video is first thinned to so many frames with such a short side, pixels, as
+            the run kept its videos; 0: it is tested as it is.
         most_frequent: the structure of the most training videos, as :meth:`Structure.to_json` writes it.
         data: what it was trained on.
         domain: what answers must say of a model that never saw a camera's video.
@@ -59,6 +73,11 @@ class VideoRecogniser(FolderModel, library_name="interplay", tags=["video", "int
         proposals: str = "grid",
         clip_seconds: Sequence[float] | None = None,
         test_count: int = 5,
+        test_clips: TestClips = "draws",
+        test_seed: int = 0,
+        test_proposals: Literal["given", "grid"] = "given",
+        kept_frames: int = 0,
+        kept_short: int = 0,
         most_frequent: dict[str, Any] | None = None,
         data: dict[str, Any] | None = None,
         domain: str = "",
@@ -74,6 +93,8 @@ class VideoRecogniser(FolderModel, library_name="interplay", tags=["video", "int
         self.classes = tuple(classes)
         self.preparation = ClipPreparation(**tuples(preparation))
         self.proposals, self.test_count = proposals, test_count
+        self.test_clips, self.test_seed, self.test_proposals = test_clips, test_seed, test_proposals
+        self.kept_frames, self.kept_short = kept_frames, kept_short
         self.clip_seconds = None if clip_seconds is None else (float(clip_seconds[0]), float(clip_seconds[1]))
         self.most_frequent = None if most_frequent is None else Structure.from_json(most_frequent)
         self.data, self.domain, self.name = dict(data or {}), domain, name
@@ -104,15 +125,19 @@ class VideoRecogniser(FolderModel, library_name="interplay", tags=["video", "int
         Args:
             section: the recipe's ``data``, without places.
         """
-        kind = data.dataset.proposals_kind
         made = cls(
             classes=list(data.dataset.classes),
             model=plain(asdict(network.model)),
             backbone=plain(asdict(replace(network.backbone.settings, weights=None))),
             preparation=plain(asdict(data.preparation)),
-            proposals="grid" if data.settings.proposals == "grid" or kind == "none" else kind,
+            proposals=next(iter(data.boxes_used(("train",))), "grid"),  # of most clips
             clip_seconds=None if clip_seconds is None else list(clip_seconds),
             test_count=data.settings.test_count,
+            test_clips=data.settings.test_clips,
+            test_seed=data.seed,
+            test_proposals=data.settings.proposals,
+            kept_frames=0 if data.kept is None else data.settings.keep_frames,
+            kept_short=0 if data.kept is None else data.settings.kept_short,
             most_frequent=None if most_frequent is None else most_frequent.to_json(),
             data=dict(section),
             domain=domain,
@@ -126,13 +151,24 @@ class VideoRecogniser(FolderModel, library_name="interplay", tags=["video", "int
 
     # -- scores ---------------------------------------------------------------------------------------------------
 
-    def frames_of(self, name: str, length: int, test: int | None, seed: int = 0) -> NDArray[np.int64]:
+    def frames_of(self, name: str, length: int, test: int | None) -> NDArray[np.int64]:
         """Frames of the deterministic clip (``test`` None) or of a test clip of a video; see the specification, A23."""
         sampling = self.preparation.sampling
-        return sampling.centre(length) if test is None else sampling.drawn(length, generator(seed, "test", name, test))
+        if test is None:
+            return sampling.centre(length)
+        if self.test_clips == "offsets":
+            return sampling.offset(length, test, self.test_count)
+        return sampling.drawn(length, generator(self.test_seed, "test", name, test))
+
+    def tested(self, clip: VideoClip) -> FrameReader:
+        """A video as the run tested its own: with these boxes, thinned where that was."""
+        boxes = proposals_of(clip, self.test_proposals, self.preparation.boxes)
+        if not self.kept_frames:
+            return OpenedClip(clip.source, boxes)
+        return kept_clip(clip, boxes, short=self.kept_short, most=self.kept_frames, boxes=self.preparation.boxes)
 
     def prepared(
-        self, name: str, reader: OpenedClip, indices: NDArray[np.int64] | None = None, label: int = -1
+        self, name: str, reader: FrameReader, indices: NDArray[np.int64] | None = None, label: int = -1
     ) -> PreparedClip:
         """A clip as the network takes it: these frames, or those of the deterministic clip."""
         if indices is None:
@@ -167,7 +203,7 @@ class VideoRecogniser(FolderModel, library_name="interplay", tags=["video", "int
         self,
         video: str | Path | VideoClip,
         *,
-        proposals: Proposals | Literal["given", "grid"] = "given",
+        proposals: FrameBoxes | Literal["given", "grid"] = "given",
         stride: float | None = None,
         structure: Structure | None = None,
         top: int = 5,

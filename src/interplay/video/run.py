@@ -22,7 +22,7 @@ from interplay.training.allocation import keep_freed_memory
 from interplay.training.draws import generator
 from interplay.training.folder import RunFolder, is_first_process
 from interplay.training.recipes import load_recipe, override_arguments
-from interplay.training.running import Say, claim, fit, plain, section, speaker
+from interplay.training.running import Say, claim, fit, plain, released_if_untrained, section, speaker
 from interplay.training.trainer import build_trainer, meet, quiet_lightning, world_size
 from interplay.training.writing import clear_write_errors
 from interplay.video.datamodule import VideoData, VideoInput
@@ -35,10 +35,22 @@ from interplay.video.recipe import VideoTraining, resolve
 from interplay.video.settings import BackboneSettings, VideoSettings
 from interplay.video.stage_folder import StageFolder, State, backbone_state, take_over
 from interplay.video.stages import STAGES, Pretraining, Refinement, Search
-from interplay.video.task import DiscreteTask, PretrainingTask, SearchTask, StageRates, StageTask, frozen_features
+from interplay.video.task import (
+    DiscreteTask,
+    PretrainingTask,
+    SearchTask,
+    StageRates,
+    StageTask,
+    begin_still,
+    frozen_features,
+)
 
 FIRST_SHARED = ("frames", "height", "width", "sampler", "scales", "flip")
 """Keys of ``input`` in which runs that share a first stage must agree."""
+READ_BY_WEIGHTS = ("space", "supernodes", "adaptive", "alpha_in")
+READ_BY_MAP_WEIGHTS = ("width", "fc_act", "slope", "input_ln")
+"""Keys of ``model`` in which a run must agree with the one that its structure weights come from; the latter where these
+are computed from the narrowed map."""
 
 
 def train_recipe(
@@ -91,22 +103,23 @@ def run_resolved(
         wait = meet(sections.training)  # no process looks for finished stages before the first has claimed the folder
     if held is not None or (folder.finished and not is_first_process()):
         return held or {}
-    run = VideoRun(folder, recipe, sections, line, quiet, wait)
-    with quiet_lightning(partly_frozen=True), clear_write_errors(folder.path):
-        if not quiet:
-            line(f"{run.dataset.name}: {expectation(run.data, run.build(), sections, run.open_stages(wanted))}")
-        for number in wanted:
-            if not run.folder_of(number).finished:
-                run.stage(number)
-        if not is_first_process():
-            return {}
-        if any(not run.folder_of(number).finished for number in sections.plan):
-            left = ", ".join(str(number) for number in sections.plan if not run.folder_of(number).finished)
-            line(f"{folder.path}: stage {stage} is done; left: {left}")
-            return {}
-        result = finish(folder, recipe, run.trained(), run.data, run.device, run.summaries(), sections)
-    line(f"{folder.path}: {headline(result)}")
-    return result
+    with released_if_untrained(folder):
+        run = VideoRun(folder, recipe, sections, line, quiet, wait)
+        with quiet_lightning(partly_frozen=True), clear_write_errors(folder.path):
+            if not quiet:
+                line(f"{run.dataset.name}: {expectation(run.data, run.build(), sections, run.open_stages(wanted))}")
+            for number in wanted:
+                if not run.folder_of(number).finished:
+                    run.stage(number)
+            if not is_first_process():
+                return {}
+            if any(not run.folder_of(number).finished for number in sections.plan):
+                left = ", ".join(str(number) for number in sections.plan if not run.folder_of(number).finished)
+                line(f"{folder.path}: stage {stage} is done; left: {left}")
+                return {}
+            result = finish(folder, recipe, run.trained(), run.data, run.device, run.summaries(), sections)
+        line(f"{folder.path}: {headline(result)}")
+        return result
 
 
 class Sections:
@@ -125,6 +138,13 @@ class Sections:
             raise InterplayError(
                 f"training.structure_from: found it with model.graph {self.model.graph}, expected it with agos"
             )
+        if self.searches and not self.stage2.epochs:
+            raise InterplayError("stage2.epochs: found 0, expected at least 1 for a search")
+        if self.model.graph != "global_pooling" and self.plan == (1,):
+            raise InterplayError(
+                f"stage2.epochs, stage3.epochs, stage4.epochs: found 0, expected one that trains the "
+                f"graph part ({self.model.graph})"
+            )
 
     @property
     def searches(self) -> bool:
@@ -133,7 +153,8 @@ class Sections:
 
     @property
     def plan(self) -> tuple[int, ...]:
-        """The stages of the run: global pooling is what stage 1 trains, and refinements may be left out."""
+        """The stages of the run: global pooling is what stage 1 trains; refinements may be left out, and stage 2 where
+        nothing is searched."""
         if self.model.graph == "global_pooling":
             return (1,)
         return tuple(number for number in (1, 2, 3, 4) if self.of(number).epochs > 0)
@@ -243,11 +264,12 @@ class VideoRun:
         settings = sections.of(number)
         started = time.perf_counter()
         self.data.use(settings.batch_size, stage=number)
-        if number in (2, 3) and sections.stage2.keep_draws:
+        if number in (2, 3) and sections.stage2.keep_draws and sections.backbone.fixed:
             self.data.use(settings.batch_size, self._kept(network), number)
         kept_seconds = time.perf_counter() - started
         task = self._task(number, network)
-        training = replace(sections.training, epochs=settings.epochs, seed=seed)
+        clip = 0.0 if isinstance(task, SearchTask) else sections.training.gradient_clip  # the search clips by itself
+        training = replace(sections.training, epochs=settings.epochs, seed=seed, gradient_clip=clip)
         part = (*self.data.evaluation_parts, "train")[0]
         run_folder = place.run
         trainer, record = build_trainer(training, StageRates(), run_folder, f"{part}_top1", self.quiet)
@@ -261,7 +283,7 @@ class VideoRun:
         if number == 1:
             return PretrainingTask(network, sections.stage1, self.data)
         if number == 2 and sections.searches:
-            return SearchTask(network, sections.stage2, self.data, bf16)
+            return SearchTask(network, sections.stage2, self.data, bf16, sections.training.gradient_clip)
         settings = sections.of(number)
         assert not isinstance(settings, Pretraining)
         return DiscreteTask(network, settings, self.data, joint=number == 4, bf16=bf16)
@@ -275,6 +297,8 @@ class VideoRun:
             if transferred is not None:
                 state = _finished_state(Path(transferred))
                 take_over(network, backbone_state(state), Path(transferred), "its backbone")
+            if sections.stage1.still_start:
+                begin_still(network, transferred is not None or sections.backbone.weights is not None)
             return network
         network = self.build()
         earlier = self.folder_of(before[-1])
@@ -284,11 +308,27 @@ class VideoRun:
             return network
         take_over(network, backbone_state(state), earlier.path, "its backbone")
         if transferred is not None:
-            given = {n: v for n, v in _finished_state(Path(transferred)).items() if n.startswith("structure_weights.")}
-            if not given:
-                raise InterplayError(f"{transferred}: found a run without structure weights, expected one of AGOS")
-            take_over(network, given, Path(transferred), "its structure weights")
+            take_over(network, self._given_weights(Path(transferred)), Path(transferred), "its structure weights")
         return network
+
+    def _given_weights(self, run: Path) -> State:
+        """Structure weights of another run, with the layer that makes what they read where that is not the backbone.
+
+        Raises:
+            InterplayError: another run has none, or they mean something else there.
+        """
+        mine, theirs = self.sections.model, section(load_recipe(run), "model", VideoSettings)
+        if theirs.graph != "agos":
+            raise InterplayError(f"{run}: found a run without structure weights, expected one of AGOS")
+        from_map = mine.adaptive and mine.alpha_in == "map"
+        for key in (*READ_BY_WEIGHTS, *(READ_BY_MAP_WEIGHTS if from_map else ())):
+            found, expected = getattr(theirs, key), getattr(mine, key)
+            if found != expected:
+                raise InterplayError(
+                    f"training.structure_from: {run}: found model.{key} {found}, expected this recipe's {expected}"
+                )
+        read = ("structure_weights.", "nodes.") if from_map else ("structure_weights.",)
+        return {name: value for name, value in _finished_state(run).items() if name.startswith(read)}
 
     def _kept(self, network: AGOS) -> KeptFeatures:
         """Maps of the frozen backbone, computed once for stages 2 and 3."""
@@ -333,16 +373,17 @@ class VideoRun:
         """Another run's first stage instead of one's own."""
         given = StageFolder(source if (source / "stage.json").is_file() else source / "stage1")
         summary = given.summary()
+        other_stages = {"fixed_layers": 0, "train_norms": False, "weights": None}  # no part in the first one's network
         mine = {
             "stage": 1,
             "classes": list(self.dataset.classes),
-            "backbone": plain(asdict(replace(self.sections.backbone, fixed_layers=0, weights=None))),
+            "backbone": {**plain(asdict(self.sections.backbone)), **other_stages},
             "input": {name: plain(asdict(self.sections.input))[name] for name in FIRST_SHARED},
         }
         theirs = {
             "stage": summary.get("stage"),
             "classes": summary.get("classes"),
-            "backbone": {**summary.get("backbone", {}), "fixed_layers": 0, "weights": None},
+            "backbone": {**summary.get("backbone", {}), **other_stages},
             "input": {name: summary.get("input", {}).get(name) for name in FIRST_SHARED},
         }
         for key, expected in mine.items():

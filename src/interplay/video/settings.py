@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from interplay.training.settings import require
+from interplay.training.settings import require, require_choices
 
 Graph = Literal[
     "agos",
@@ -40,12 +40,13 @@ class BackboneSettings:
             "alternate" (every other block), "none".
         stride_in: which kernel of a bottleneck carries the stride (A2): "spatial" (1×3×3) or "temporal" (3×1×1).
         inflate: how 2-D weights become 3-D (A32): "centre" (middle time plane, others zero; release) or "mean".
-        weights: a torchvision ResNet-50 by the name of its weights ("IMAGENET1K_V2") or the path of a state dict
+        weights: a torchvision ResNet-50 by the name of its weights ("IMAGENET1K_V1") or the path of a state dict
             (.pth, .safetensors); None starts at random.
-        fixed_layers: what is frozen where a stage freezes the backbone in part (A3): 0 the stem, k also the first k
-            stages; 4 is everything, as in the search.
-        train_norms: batch norms of the parts that train use and update batch statistics; False keeps them in
-            evaluation mode (A3).
+        fixed_layers: what stays as it is in stages 2 and 3 (A3): 0 the stem, k also the first k stages, the number of
+            stages or more everything. What does not trains with the operations. Stages 1 and 4 have a key of their
+            own.
+        train_norms: batch norms of the parts that train in stages 2 to 4 use and update batch statistics; False keeps
+            them in evaluation mode (A3).
         checkpointing: forget the insides of each block and compute them again in the backward pass.
         channels_last: keep the maps with channels last in memory.
     """
@@ -64,6 +65,7 @@ class BackboneSettings:
     channels_last: bool = True
 
     def __post_init__(self) -> None:
+        require_choices(self, "backbone")
         require(self.width >= 1, "backbone.width", self.width, "at least 1")
         blocks, strides = list(self.blocks), list(self.strides)
         require(1 <= len(blocks) <= 4 and min(blocks) >= 1, "backbone.blocks", blocks, "one to four numbers ≥ 1")
@@ -72,6 +74,11 @@ class BackboneSettings:
         stem = list(self.stem_strides)
         require(len(stem) == 2 and min(stem) >= 1, "backbone.stem_strides", stem, "two numbers ≥ 1")
         require(0 <= self.fixed_layers <= 4, "backbone.fixed_layers", self.fixed_layers, "0 to 4")
+
+    @property
+    def fixed(self) -> bool:
+        """All of it stays as it is in stages 2 and 3."""
+        return self.fixed_layers >= len(self.blocks)
 
     @property
     def channels(self) -> int:
@@ -167,6 +174,7 @@ class VideoSettings:
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
+        require_choices(self, "model")
         require(2 <= self.supernodes <= 4, "model.supernodes", self.supernodes, "2 to 4")
         for key in ("cells", "width", "tc_kernel", "na_neighbours"):
             require(getattr(self, key) >= 1, f"model.{key}", getattr(self, key), "at least 1")
@@ -181,7 +189,8 @@ class VideoSettings:
         return 3 if self.na == "top" else 9
 
 
-PRESETS: Mapping[str, Mapping[str, Any]] = {
+Preset = Literal["default", "release"]
+PRESETS: Mapping[Preset, Mapping[str, Any]] = {
     "default": {},
     "release": {
         "u": "diagonal",
@@ -195,12 +204,11 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 """Keys that differ from the defaults. The release's RoI kernel and frame sampler belong to the data's side (§10)."""
 
 
-def preset(name: str, **changes: Any) -> VideoSettings:
-    """Settings of a preset with changes.
+def preset(name: Preset, **changes: Any) -> VideoSettings:
+    """Settings of a preset with changes; ``model.preset`` in a recipe.
 
     Raises:
-        ValueError: no such preset.
+        InterplayError: no such preset.
     """
-    if name not in PRESETS:
-        raise ValueError(f"preset: found {name!r}, expected one of {', '.join(PRESETS)}")
+    require(name in PRESETS, "model.preset", repr(name), f"one of {', '.join(PRESETS)}")
     return VideoSettings(**{**PRESETS[name], **changes})

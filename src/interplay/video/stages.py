@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from interplay.training.settings import require
+from interplay.training.settings import require, require_choices
 
 Alternation = Literal["parity", "same_batch"]
 
@@ -35,8 +35,9 @@ class Pretraining:
         fixed_layers: parts of the backbone that stay as they are: −1 none, 0 the stem, k also the first k stages. For a
             backbone that begins with weights of ImageNet the release keeps the stem.
         train_norms: batch norms use and update batch statistics.
-        still_start: the last batch norm of every block begins with gain 0 and the classifier with small weights, so
-            that the network begins as its shortcuts; for a backbone from random weights.
+        still_start: the classifier begins with small weights and the last batch norm of every block with gain 0, so
+            that the network begins as its shortcuts. A backbone that has weights from elsewhere (backbone.weights,
+            training.structure_from) keeps its gains.
         batch_size: clips per step; None for input.batch_size.
     """
 
@@ -73,19 +74,22 @@ class Search:
     is trained before stage 3: every batch is then a step of SGD.
 
     Args:
-        epochs: at most.
+        epochs: at most; 0 leaves the stage out, where nothing is searched.
         lr, momentum, weight_decay: of SGD on operations, the layer that narrows the map, and the classifier.
         structure_lr, structure_betas, structure_weight_decay: of Adam on the structure weights.
         alternation: "parity" (release): even batches of an epoch change the operations, odd ones the structure
             weights. "same_batch": one backward pass, both optimisers.
         diversity: weight of the loss that keeps the operations in use apart (Eq. 13); 0 switches it off.
-        patience, factor: SGD's rate is multiplied by ``factor`` after more than ``patience`` epochs without a lower
-            validation loss.
+        identity_decay: dropout behind identity (A15) stays "constant", or falls by the same amount in every epoch,
+            "linear": p·(1 − e/epochs) in epoch e, as in P-DARTS; model.identity_dropout is p.
+        patience, factor: SGD's rate is multiplied by ``factor`` after more than ``patience`` evaluations without a
+            lower validation loss.
         stable_share, stable_epochs: the search ends when fewer than this share of the watched training clips changed
             their structure in each of so many epochs; 0 epochs: it never ends early.
         watched: training clips whose structures are watched.
         keep_draws: backbone maps of so many fixed draws per training clip are kept on disk and used instead of
-            running the backbone, in this stage and the next; 0 runs it on a new draw in every epoch.
+            running the backbone, in this stage and the next; 0 runs it on a new draw in every epoch, and so it is
+            where parts of the backbone train (backbone.fixed_layers).
         batch_size: clips per step; None for input.batch_size.
     """
 
@@ -98,6 +102,7 @@ class Search:
     structure_weight_decay: float = 0.001
     alternation: Alternation = "parity"
     diversity: float = 0.1
+    identity_decay: Literal["constant", "linear"] = "constant"
     patience: int = 10
     factor: float = 0.1
     stable_share: float = 0.02
@@ -107,7 +112,8 @@ class Search:
     batch_size: int | None = None
 
     def __post_init__(self) -> None:
-        _optimiser("stage2", self)
+        require_choices(self, "stage2")
+        _optimiser("stage2", self, least=0)
         require(self.structure_lr > 0, "stage2.structure_lr", self.structure_lr, "a positive rate")
         betas = list(self.structure_betas)
         good = len(betas) == 2 and all(0 <= beta < 1 for beta in betas)
@@ -120,6 +126,10 @@ class Search:
         require(self.watched >= 1, "stage2.watched", self.watched, "at least 1 clip")
         require(self.keep_draws >= 0, "stage2.keep_draws", self.keep_draws, "a number of draws ≥ 0")
 
+    def identity_dropout(self, start: float, epoch: int) -> float:
+        """Probability behind identity in an epoch of the search."""
+        return start if self.identity_decay == "constant" else start * (1 - epoch / self.epochs)
+
 
 @dataclass(frozen=True)
 class Refinement:
@@ -129,10 +139,10 @@ class Refinement:
         epochs: at most; 0 leaves the stage out.
         lr: rate at the start; stage 3 begins at 1e-3, stage 4 at 1e-4.
         momentum, weight_decay: of SGD.
-        patience, factor: the rate is multiplied by ``factor`` after more than ``patience`` epochs without a lower
-            loss, and not below ``lowest``.
+        patience, factor: the rate is multiplied by ``factor`` after more than ``patience`` evaluations without a
+            lower loss, and not below ``lowest``.
         lowest: the rate at which the stage may end.
-        flat: epochs without a lower loss, at the lowest rate, after which it ends; 0: it never ends early.
+        flat: evaluations without a lower loss, at the lowest rate, after which it ends; 0: it never ends early.
         fixed_layers: of stage 4: parts of the backbone that stay as they are: −1 none, 0 the stem, k also the first k
             stages.
         batch_size: clips per step; None for input.batch_size.
@@ -191,7 +201,7 @@ class Plateau:
     waited: int = 0
 
     def step(self, loss: float) -> None:
-        """Take note of an epoch's loss."""
+        """Take note of the loss of an epoch that was evaluated."""
         if loss < self.best * (1 - self.threshold):
             self.best, self.waited = loss, 0
             return

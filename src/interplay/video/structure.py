@@ -136,7 +136,10 @@ class Structure:
         _known(given["space"])
         if isinstance(operations, str) or not isinstance(operations, Sequence):
             raise ValueError(f"structure: found operations {operations!r}, expected a list of names")
-        return cls(tuple(map(str, operations)), given["space"], int(given["supernodes"]))
+        supernodes = given["supernodes"]
+        if isinstance(supernodes, bool) or not isinstance(supernodes, int):
+            raise ValueError(f"structure: found supernodes {supernodes!r}, expected a whole number")
+        return cls(tuple(map(str, operations)), given["space"], supernodes)
 
     def graph(self) -> networkx.DiGraph:
         """Supernodes as nodes, superedges with their ``operation``; the concatenation at the end is ``output``."""
@@ -155,7 +158,7 @@ class Structure:
 
 
 def _known(space: object) -> None:
-    if space not in SPACES:
+    if not isinstance(space, str) or space not in SPACES:
         raise ValueError(f"structure: found space {space!r}, expected one of {', '.join(SPACES)}")
 
 

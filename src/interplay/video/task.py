@@ -29,9 +29,6 @@ from interplay.video.network import AGOS, VideoOutput
 from interplay.video.preparation import VideoBatch
 from interplay.video.stages import Plateau, Pretraining, Refinement, Search, Stability
 
-ALL_LAYERS = 99
-"""Freezes every part of a backbone, whatever its depth."""
-
 
 class StageRates(Callback):
     """Have the task set the learning rates before every step."""
@@ -49,7 +46,7 @@ class StageTask(pl.LightningModule):
     Args:
         network: in evaluation mode where ``frozen`` says so.
         data: the clips; its watched parts are in the order of the loaders.
-        mode: how structures are used when clips are evaluated.
+        discrete: clips are evaluated with one operation on each superedge; False: with mixtures.
         frozen: the backbone is neither trained nor are gradients kept for it.
         bf16: run the frozen backbone in bfloat16.
     """
@@ -63,6 +60,7 @@ class StageTask(pl.LightningModule):
         self.plateau: Plateau | None = None
         self.stability: Stability | None = None
         self.watcher: StructureWatch | None = None
+        self._held_out: float | None = None
         self._closed = -1
         self._tallies: dict[str, Tally] = {}
 
@@ -114,6 +112,7 @@ class StageTask(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         self._tallies.pop("train", None)
+        self._held_out = None
         if self.watcher is not None:
             self.watcher.begin(self)
 
@@ -131,9 +130,10 @@ class StageTask(pl.LightningModule):
                 if self.stability.stable:
                     self.trainer.should_stop = True
         if self.plateau is not None:
-            # Clips held out where there are any for this; the test clips are never asked.
-            told = self.trainer.callback_metrics.get("validation_loss")
-            self.plateau.step(float(found["loss"] if told is None else told))
+            # Clips held out where there are any for this, in epochs that look at them; the test clips are never asked.
+            told = self._held_out if "validation" in self.parts else float(found["loss"])
+            if told is not None:
+                self.plateau.step(told)
             if self.plateau.ended:
                 self.trainer.should_stop = True
 
@@ -156,6 +156,8 @@ class StageTask(pl.LightningModule):
             self._tallies.pop(part)
             if bool(torch.isfinite(found["top1"])):
                 self.log_dict({f"{part}_{name}": value.float() for name, value in found.items()}, sync_dist=True)
+                if part == "validation":
+                    self._held_out = float(found["loss"].float())
 
     # -- what a checkpoint holds besides weights and optimisers -----------------------------------------------------
 
@@ -191,8 +193,6 @@ class PretrainingTask(StageTask):
         super().__init__(network, data)
         self.settings = settings
         network.backbone.freeze(settings.fixed_layers, settings.train_norms)
-        if settings.still_start:
-            begin_still(network)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return sgd([p for p in self.network.parameters() if p.requires_grad], self.settings)
@@ -222,22 +222,28 @@ class SearchTask(StageTask):
     computed for the group whose turn it is not, but where several processes train: DDP waits for every weight's
     gradient in every step, and that of the idle group is forgotten.
 
+    Parts of the backbone that are not frozen (``backbone.fixed_layers``) train with the operations.
+
     Args:
         network: with the backbone of stage 1.
         settings: of the recipe.
         data: the clips.
         bf16: run the frozen backbone in bfloat16.
+        gradient_clip: largest norm of the gradient of the group whose turn it is; 0 switches clipping off. The Trainer
+            does not clip where a task steps by itself.
     """
 
-    def __init__(self, network: AGOS, settings: Search, data: VideoData, bf16: bool = False) -> None:
-        super().__init__(network, data, frozen=True, bf16=bf16)
-        self.settings = settings
+    def __init__(
+        self, network: AGOS, settings: Search, data: VideoData, bf16: bool = False, gradient_clip: float = 0.0
+    ) -> None:
+        super().__init__(network, data, frozen=network.backbone.freeze().frozen, bf16=bf16)
+        self.settings, self.gradient_clip = settings, gradient_clip
         self.automatic_optimization = False
         self.plateau = Plateau(settings.lr, settings.factor, settings.patience)
         self.stability = Stability(settings.stable_share, settings.stable_epochs)
         self.watcher = StructureWatch(settings.watched)
-        network.backbone.freeze(ALL_LAYERS)
-        self.groups = (network.operation_parameters(), network.structure_parameters())
+        moving = [parameter for parameter in network.backbone.parameters() if parameter.requires_grad]
+        self.groups = ([*network.operation_parameters(), *moving], network.structure_parameters())
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         settings = self.settings
@@ -273,9 +279,23 @@ class SearchTask(StageTask):
             optimisers[group].zero_grad()
         self.manual_backward(self.reached(loss))
         for group in turn:
+            self._clip(group)
             optimisers[group].step()
         self._only((0, 1))
         return loss.detach()
+
+    def on_train_epoch_start(self) -> None:
+        super().on_train_epoch_start()
+        dropout = self.network.model.identity_dropout
+        self.network.set_identity_dropout(self.settings.identity_dropout(dropout, self.current_epoch))
+
+    def _clip(self, group: int) -> None:
+        if not self.gradient_clip:
+            return
+        # With 16-mixed, gradients are still multiplied by the scaler's factor here; so is then their limit.
+        scaler = getattr(self.trainer.precision_plugin, "scaler", None)
+        factor = 1.0 if scaler is None else float(scaler.get_scale())
+        nn.utils.clip_grad_norm_(self.groups[group], self.gradient_clip * factor)
 
     def _only(self, turn: Sequence[int]) -> None:
         """Gradients for these groups of parameters and no other."""
@@ -288,7 +308,8 @@ class DiscreteTask(StageTask):
     """Stages 3 and 4, and the first training of a graph part that is not searched: SGD on cross-entropy.
 
     The structure weights stay as they are; where the backbone moves, structures are computed anew in every step. Batch
-    norms of the backbone are in evaluation mode.
+    norms of the backbone are in evaluation mode unless ``backbone.train_norms``. An operation that no clip of a batch
+    chose has no gradient in that step, so that neither momentum nor weight decay moves it.
 
     Args:
         network: with what came before.
@@ -309,23 +330,31 @@ class DiscreteTask(StageTask):
         bf16: bool = False,
         watched: int = 0,
     ) -> None:
-        super().__init__(network, data, frozen=not joint, bf16=bf16)
-        self.settings, self.joint = settings, joint
+        fixed = settings.fixed_layers if isinstance(settings, Refinement) and joint else None
+        super().__init__(network, data, frozen=network.backbone.freeze(fixed).frozen, bf16=bf16)
+        self.settings = settings
+        self._used: Tensor | None = None
         lowest, flat = (settings.lowest, settings.flat) if isinstance(settings, Refinement) else (0.0, 0)
         self.plateau = Plateau(settings.lr, settings.factor, settings.patience, lowest, flat)
         self.watcher = StructureWatch(watched) if watched and network.structure_parameters() else None
         for parameter in network.structure_parameters():
             parameter.requires_grad_(False)
-        network.backbone.freeze(
-            settings.fixed_layers if isinstance(settings, Refinement) and joint else ALL_LAYERS, False
-        )
         network.set_identity_dropout(0.0)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return sgd([p for p in self.network.parameters() if p.requires_grad], self.settings)
 
     def training_step(self, batch: VideoBatch, batch_idx: int) -> Tensor:
-        return self.reached(self.losses(batch, self.output(batch)).mean())
+        output = self.output(batch)
+        if self.trainer.world_size > 1 and output.choices is not None:
+            used = functional.one_hot(output.choices, len(self.network.space)).sum(0)
+            self._used = self.trainer.strategy.reduce(used, reduce_op="sum") > 0
+        return self.reached(self.losses(batch, output).mean())
+
+    def on_after_backward(self) -> None:
+        # DDP wants a gradient of every weight (see reached); one process has none of an operation that nobody chose.
+        if self._used is not None:
+            self.network.forget_unused(self._used)
 
 
 class StructureWatch:
@@ -398,11 +427,16 @@ class StructureWatch:
         return [int(every[int(place)]) for place in order.sort().values]
 
 
-def begin_still(network: AGOS) -> None:
-    """Every block is its shortcut at first, and the classifier says next to nothing."""
+def begin_still(network: AGOS, given: bool = False) -> None:
+    """Every block is its shortcut at first, and the classifier says next to nothing.
+
+    Args:
+        given: the backbone has weights from elsewhere, and stays as it is.
+    """
     for _, block in network.backbone.blocks():
         assert isinstance(block, Bottleneck)
-        nn.init.zeros_(block.third.norm.weight)
+        if not given:
+            nn.init.zeros_(block.third.norm.weight)
     nn.init.normal_(network.classifier.weight, std=0.01)
 
 
