@@ -96,7 +96,8 @@ def test_sil_leaves_detections_as_they_are(tmp_path: Path) -> None:
 
 
 def test_interrupted_and_resumed_is_uninterrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    recipe = small("motifs", model__sil=True, training__epochs=3)
+    # Epochs of two steps, so that the second pass over the pictures begins inside the interrupted epoch.
+    recipe = small("motifs", model__sil=True, training__epochs=3, input__steps_per_epoch=2)
     train_recipe(recipe, tmp_path / "whole", quiet=True)
 
     class Stop(Exception):
@@ -167,6 +168,23 @@ def test_kept_maps_answer_like_computed_ones(tmp_path: Path) -> None:
         results.append(train_recipe(recipe, tmp_path / maps, quiet=True)["metrics"]["last"]["test"]["metrics"]["R@100"])
     assert results[0] == pytest.approx(results[1], abs=0.05)  # float16 maps
     assert list((tmp_path / "cache").glob("*/index.json"))
+    assert len(list((tmp_path / "cache" / "statistics").glob("*.npz"))) == 1, "counted once"
+
+
+def test_sil_on_pictures_trains_beside_kept_maps_and_the_test_may_wait(tmp_path: Path) -> None:
+    recipe = small("motifs", model__sil=True, sil__on="image", input__maps="keep", training__epochs=1)
+    recipe["input"] |= {"test": "last", "cache_folder": str(tmp_path / "cache")}
+    result = train_recipe(recipe, tmp_path / "run", quiet=True)
+    columns = (tmp_path / "run" / "metrics.csv").read_text().splitlines()[0]
+    assert "validation_R@20" in columns
+    assert "test_" not in columns
+    assert 0 <= result["metrics"]["last"]["test"]["metrics"]["R@100"] <= 1
+    from interplay.studies.sil_figures import superpixels
+
+    scene = PlaygroundScenes(train=0, validation=0, test=1, width=96, height=96).read(0)
+    recogniser = interplay.load(tmp_path / "run")
+    assert isinstance(recogniser, SceneRecogniser)
+    assert list(superpixels(recogniser, scene).levels) == ["stride 1"]
 
 
 def test_from_picture_to_files_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -196,8 +214,10 @@ def test_a_detector_trains_and_is_taken_frozen(tmp_path: Path) -> None:
     recipe = {key: SMALL[key] for key in ("data", "input", "detector", "optimiser", "training")} | {
         "system": "detector"
     }
+    recipe["input"] = {**SMALL["input"], "test": "last"}
     result = train_detector(recipe, tmp_path / "detector", quiet=True)
     assert -1 <= result["metrics"]["last"]["test_mAP50"] <= 1
+    assert "test_" not in (tmp_path / "detector" / "metrics.csv").read_text().splitlines()[0]
     taken = small("frequency", detector__weights=str(tmp_path / "detector"), training__epochs=1)
     train_recipe(taken, tmp_path / "run", quiet=True)
     trained = {

@@ -10,7 +10,7 @@ from typing import Any
 import lightning.pytorch as pl
 
 from interplay.data.datasets import open_scenes
-from interplay.data.scene_statistics import SceneStatistics, statistics_of
+from interplay.data.scene_statistics import SceneStatistics, statistics_folder, statistics_of
 from interplay.data.scenes import SceneDataset
 from interplay.errors import InterplayError
 from interplay.evaluation.scene_graph import StreamingEvaluator, long_tail_groups, scene_evaluator
@@ -30,7 +30,7 @@ from interplay.scene.task import SceneTask
 from interplay.training.allocation import keep_freed_memory
 from interplay.training.folder import RunFolder
 from interplay.training.recipes import load_recipe, override_arguments
-from interplay.training.running import claim, fit, section, speaker, tuples
+from interplay.training.running import claim, fit, released_if_untrained, section, speaker, tuples
 from interplay.training.settings import TrainingSettings
 from interplay.training.shipped import find_model, shipped_models
 from interplay.training.trainer import build_trainer, quiet_lightning, world_size
@@ -77,38 +77,40 @@ def run_resolved(
     sections = Sections(recipe)
     if (held := claim(folder, recipe, line, resume=resume, overwrite=overwrite)) is not None:
         return held
-    training = sections.training
-    dataset = scenes_of(recipe["data"])
-    pixels = sections.model.features == "pixels"
-    kept = pixels and sections.input.maps == "keep"
-    data = SceneData(dataset, sections.input, training.seed, world_size(training), with_pixels=pixels and not kept)
-    statistics = statistics_of(dataset, data.parts["train"], None)
-    pl.seed_everything(training.seed, verbose=False)
-    model = sections.build(dataset, statistics)
-    maps: KeptMaps | None = None
-    if kept:
-        maps = KeptMaps.prepare(model.detector, data, sections.input.cache_folder, say=line)
-    evaluator = evaluator_of(sections.evaluation, sections.model, dataset, statistics)
-    task = SceneTask(
-        model,
-        sections.optimiser,
-        sections.pairs,
-        data.batch_size,
-        training.seed,
-        data,
-        evaluator,
-        None if maps is None else maps.of,
-    )
-    monitor = training.monitor or f"{data.evaluation_parts[0]}_{first_recall(evaluator())}"
-    training = replace(training, gradient_clip=training.gradient_clip or sections.optimiser.gradient_clip)
-    with quiet_lightning(partly_frozen=pixels), clear_write_errors(folder.path):
-        trainer, record = build_trainer(training, StepSchedule(sections.optimiser, monitor), folder, monitor, quiet)
-        line(f"{dataset.name}: {expectation(data, model, training)}")
-        if not fit(trainer, task, data, folder, line, resume):
-            return {}
-        result = finish(folder, recipe, trainer, record, task, data)
-    line(f"{folder.path}: {headline(result)}")
-    return result
+    with released_if_untrained(folder):
+        training = sections.training
+        dataset = scenes_of(recipe["data"])
+        pixels = sections.model.features == "pixels"
+        kept = pixels and sections.input.maps == "keep"
+        seen = pixels and (not kept or (sections.model.sil and sections.interaction.on == "image"))
+        data = SceneData(dataset, sections.input, training.seed, world_size(training), with_pixels=seen)
+        statistics = statistics_of(dataset, data.parts["train"], statistics_folder(sections.input.cache_folder))
+        pl.seed_everything(training.seed, verbose=False)
+        model = sections.build(dataset, statistics)
+        maps: KeptMaps | None = None
+        if kept:
+            maps = KeptMaps.prepare(model.detector, data, sections.input.cache_folder, say=line)
+        evaluator = evaluator_of(sections.evaluation, sections.model, dataset, statistics)
+        task = SceneTask(
+            model,
+            sections.optimiser,
+            sections.pairs,
+            data.batch_size,
+            training.seed,
+            data,
+            evaluator,
+            None if maps is None else maps.of,
+        )
+        monitor = data.monitor(training.monitor, first_recall(evaluator()))
+        training = replace(training, gradient_clip=training.gradient_clip or sections.optimiser.gradient_clip)
+        with quiet_lightning(partly_frozen=pixels), clear_write_errors(folder.path):
+            trainer, record = build_trainer(training, StepSchedule(sections.optimiser, monitor), folder, monitor, quiet)
+            line(f"{dataset.name}: {expectation(data, model, training)}")
+            if not fit(trainer, task, data, folder, line, resume):
+                return {}
+            result = finish(folder, recipe, trainer, record, task, data)
+        line(f"{folder.path}: {headline(result)}")
+        return result
 
 
 class Sections:

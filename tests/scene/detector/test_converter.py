@@ -120,5 +120,10 @@ def test_torchvision_body_by_its_state() -> None:
     kept = load_torchvision_state(detector, state, "resnet50")
     assert torch.equal(detector.backbone.body.layer2[0].conv2.weight, state["layer2.0.conv2.weight"])
     assert all(not name.startswith("backbone.body") for name in kept)
+    legacy = Detector(CLASSES, "resnet50", 8, 16, DetectorSettings())
+    load_torchvision_state(legacy, state, "resnet50")
+    picture = torch.rand(1, 3, 64, 64)
+    for level, values in detector.backbone.body.eval()(picture).items():  # ε is added to the variances instead
+        torch.testing.assert_close(legacy.backbone.body.eval()(picture)[level], values)
     with pytest.raises(DataError, match=r"missing backbone\.body\.conv1\.weight"):
         load_torchvision_state(detector, {}, "nothing")

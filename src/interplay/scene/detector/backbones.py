@@ -22,6 +22,8 @@ BLOCKS: dict[str, tuple[tuple[int, int, int, int], int, int]] = {
     "resnet50": ((3, 4, 6, 3), 1, 64),
 }
 """Blocks per stage, groups, width per group."""
+EPSILON = 1e-5
+"""ε of torchvision's batch norms; legacy ones have none."""
 SMALL_WIDTHS = (32, 48, 64, 96, 128)
 """Channels of the small body's stem and four stages."""
 
@@ -68,7 +70,7 @@ def residual_pyramid(
     blocks: tuple[int, ...], groups: int, width: int, channels: int, numerics: Numerics
 ) -> FeaturePyramid:
     """torchvision's bottleneck ResNet with the stride in the 3 × 3 convolution."""
-    norm = partial(FrozenBatchNorm2d, eps=0.0 if numerics == "legacy" else 1e-5)
+    norm = partial(FrozenBatchNorm2d, eps=0.0 if numerics == "legacy" else EPSILON)
     body = ResNet(Bottleneck, list(blocks), groups=groups, width_per_group=width, norm_layer=norm)
     return FeaturePyramid(body, (256, 512, 1024, 2048), channels)
 

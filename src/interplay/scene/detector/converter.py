@@ -11,6 +11,7 @@ from torchvision.models import get_weight
 
 from interplay.data.errors import DataError
 from interplay.scene.checkpoints import Rules, load_renamed, read_checkpoint, renamed, without_module
+from interplay.scene.detector.backbones import EPSILON
 from interplay.scene.detector.boxes import cell_anchors
 from interplay.scene.detector.model import Detector
 
@@ -89,7 +90,11 @@ def load_torchvision(detector: Detector, name: str) -> tuple[str, ...]:
 
 
 def load_torchvision_state(detector: Detector, state: Mapping[str, Tensor], source: str) -> tuple[str, ...]:
-    """:func:`load_torchvision` for a state dict at hand."""
+    """:func:`load_torchvision` for a state dict at hand.
+
+    A detector of legacy numerics computes the same body: its batch norms have no ε, so that torchvision's is added to
+    the variances.
+    """
     ours = detector.state_dict()
     kept: tuple[str, ...] = ()
     if any(name.startswith("backbone.") for name in state):
@@ -101,5 +106,7 @@ def load_torchvision_state(detector: Detector, state: Mapping[str, Tensor], sour
     else:
         found, unexpected = renamed({k: v for k, v in state.items() if not k.startswith("fc.")}, TORCHVISION_BODY)
         kept = tuple(name for name in ours if not name.startswith("backbone.body."))
+    if detector.settings.numerics == "legacy":  # whose batch norms have no ε: it goes into the variances
+        found = {name: value + EPSILON if name.endswith("running_var") else value for name, value in found.items()}
     load_renamed(detector, found, unexpected, source, EXPECTED, kept)
     return kept
