@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from interplay.evaluation.classification import (
     confusion,
     confusion_csv,
     cross_entropy,
+    drawn,
     mean_class_accuracy,
     metrics,
     most_confused,
@@ -26,6 +28,7 @@ from interplay.evaluation.classification import (
     top_k,
 )
 from interplay.evaluation.scores import Scores
+from interplay.evaluation.uncertainty import wilson
 
 
 def made(labels: list[int], predictions: list[int], classes: int = 3) -> Scores:
@@ -145,3 +148,22 @@ def test_nothing_to_score_is_said() -> None:
     closed = Scores(("a",), np.zeros((1, 2), np.float32), np.array([-1]), ("x", "y"))
     with pytest.raises(ValueError, match="no sample with a known label"):
         metrics(closed)
+
+
+def test_clips_of_one_source_count_as_one_in_intervals() -> None:
+    labels, answers = [0, 1] * 20, [0, 1] * 12 + [1, 0] * 8
+    single = made(labels, answers, 2)
+    shared = replace(single, sources=tuple(str(row // 8) for row in range(40)))
+    assert (drawn(single), drawn(shared)) == ("samples", "5 sources")
+    before, after = metrics(single), metrics(shared)
+    for name in ("top1", "mean_class", "cross_entropy"):
+        assert after[name].value == before[name].value
+        assert after[name].count == 40
+        assert after[name].high - after[name].low > 1.5 * (before[name].high - before[name].low), name
+    rows = per_class(shared)
+    assert [row.recall for row in rows] == [0.6, 0.6]
+    assert rows[0].high - rows[0].low > 1.5 * (per_class(single)[0].high - per_class(single)[0].low)
+    assert top_k(replace(single, sources=single.ids)) == top_k(single)
+    sure = replace(made([0] * 40, [0] * 40), sources=shared.sources)
+    assert top_k(sure).low == pytest.approx(wilson(5, 5).low)  # as sure as five sources are
+    assert top_k(sure).count == 40

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ def score_sets(draw: st.DrawFn) -> Scores:
         classes=tuple(classes),
         verbs=generator.integers(0, 3, len(classes)) if draw(st.booleans()) else None,
         head=generator.random(len(classes)) < 0.5 if draw(st.booleans()) else None,
+        sources=tuple(draw(IDS) for _ in ids) if draw(st.booleans()) else None,
     )
 
 
@@ -165,3 +167,17 @@ def test_parts_are_joined_only_when_no_sample_is_in_two() -> None:
     assert joined.logits.shape == (4, 3)
     with pytest.raises(ScoreError, match="'b' stands twice"):
         concatenate([example("ab"), example("bc")])
+
+
+def test_sources_go_with_their_samples() -> None:
+    both = replace(example("abc"), sources=("x", "y", "x"))
+    assert both.clusters is not None
+    assert both.clusters.tolist() == [0, 1, 0]
+    assert both.select([2, 1]).sources == ("x", "y")
+    assert both.select([2, 1]).clusters is None  # every sample has a source of its own
+    assert concatenate([both, replace(example("de"), sources=("y", "z"))]).sources == ("x", "y", "x", "y", "z")
+    assert concatenate([both, example("de")]).sources is None
+    assert fuse([both, example("abc", seed=1)]).sources == both.sources
+    assert fuse([example("abc", seed=1), both]).sources == both.sources
+    with pytest.raises(ValueError, match="one for each of the 3 ids, got 2"):
+        replace(example("abc"), sources=("x", "y"))

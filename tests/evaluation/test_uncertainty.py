@@ -56,3 +56,25 @@ def test_impossible_counts_are_refused() -> None:
 
 def test_text_for_people() -> None:
     assert wilson(19, 20).percent() == "95.0 % (76.4–99.1)"
+
+
+def test_whole_sources_are_drawn() -> None:
+    """Five equal samples of a source say no more than one; single samples as sources change nothing."""
+    values = np.random.default_rng(0).normal(size=30)
+    alone = bootstrap(lambda index: float(values[index].mean()), 30)
+    order = np.random.default_rng(1).permutation(150)
+    sources, repeated = np.repeat(np.arange(30), 5)[order], np.repeat(values, 5)[order]
+    found = bootstrap(lambda index: float(repeated[index].mean()), 150, sources=sources)
+    assert (found.value, found.low, found.high) == pytest.approx((alone.value, alone.low, alone.high))
+    assert found.count == 150
+    naive = bootstrap(lambda index: float(repeated[index].mean()), 150)
+    assert found.high - found.low > 1.8 * (naive.high - naive.low)
+    same = bootstrap(lambda index: float(values[index].mean()), 30, sources=np.arange(30))
+    assert (same.low, same.high) == (alone.low, alone.high)
+    sizes = np.array([0, 0, 0, 1, 2, 2])  # sources of unequal size: all of one, or none of it
+    drawn: list[list[int]] = []
+    bootstrap(lambda index: float(drawn.append(sorted(index.tolist())) or 0), 6, resamples=20, sources=sizes)
+    for index in drawn[1:]:
+        assert index.count(0) == index.count(1) == index.count(2)
+        assert index.count(4) == index.count(5)
+        assert index.count(0) + index.count(3) + index.count(4) == 3

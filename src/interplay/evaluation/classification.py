@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -52,10 +52,28 @@ def ranks(scores: Scores) -> NDArray[np.int64]:
     return np.asarray(((scores.logits > true) | tied_before).sum(axis=1), dtype=np.int64)
 
 
-def top_k(scores: Scores, k: int = 1) -> Estimate:
-    """Share of samples whose true class is among the k best, with its 95 % Wilson interval."""
+def top_k(scores: Scores, k: int = 1, seed: int = 0, resamples: int = 1000) -> Estimate:
+    """Share of samples whose true class is among the k best, with its 95 % interval: Wilson's, or where samples share
+    sources that of whole sources drawn (``seed`` and ``resamples`` are of these draws)."""
     known = _labelled(scores)
-    return wilson(int((ranks(known) < k).sum()), len(known))
+    return _share(ranks(known) < k, known.clusters, seed, resamples)
+
+
+def _share(right: NDArray[np.bool_], clusters: NDArray[np.int64] | None, seed: int, resamples: int) -> Estimate:
+    count, hits = len(right), int(right.sum())
+    own = np.arange(count) if clusters is None else np.unique(clusters, return_inverse=True)[1].reshape(-1)
+    number = int(own.max()) + 1
+    if number == count:
+        return wilson(hits, count)
+    if hits in (0, count):  # every draw would say the same: as sure as that many sources are
+        return replace(wilson(number if hits else 0, number), count=count)
+    return bootstrap(lambda index: float(right[index].mean()), count, seed, resamples, sources=own)
+
+
+def drawn(scores: Scores) -> str:
+    """What intervals draw of the labelled samples: "samples", or "57 sources"."""
+    clusters = _labelled(scores).clusters
+    return "samples" if clusters is None else f"{int(clusters.max()) + 1} sources"
 
 
 def confusion(scores: Scores) -> NDArray[np.int64]:
@@ -88,7 +106,8 @@ def cross_entropies(scores: Scores) -> NDArray[np.float64]:
 def cross_entropy(scores: Scores, seed: int = 0, resamples: int = 1000) -> Estimate:
     """Mean cross-entropy in nats, with its 95 % percentile-bootstrap interval."""
     losses = cross_entropies(scores)
-    return bootstrap(lambda index: float(losses[index].mean()), len(losses), seed, resamples)
+    clusters = _labelled(scores).clusters
+    return bootstrap(lambda index: float(losses[index].mean()), len(losses), seed, resamples, sources=clusters)
 
 
 def restricted_to_pair(scores: Scores, class_a: str | int, class_b: str | int) -> Scores:
@@ -105,6 +124,7 @@ def restricted_to_pair(scores: Scores, class_a: str | int, class_b: str | int) -
         logits=mine.logits[:, [first, second]],
         labels=(mine.labels == second).astype(np.int64),
         classes=(scores.classes[first], scores.classes[second]),
+        sources=mine.sources,
     )
 
 
@@ -138,13 +158,18 @@ class ClassRow:
 
 
 def per_class(scores: Scores) -> list[ClassRow]:
-    """A row per class: recall with its Wilson interval, precision, F1, and what it is most often taken for."""
+    """A row per class: recall with its interval (as :func:`top_k`), precision, F1, and what it is most taken for."""
     counts = confusion(scores)
     called = counts.sum(axis=0)
+    known = scores.labelled
+    right, clusters = known.predictions == known.labels, known.clusters
     rows = []
     for index, name in enumerate(scores.classes):
         total, correct = int(counts[index].sum()), int(counts[index, index])
-        interval = wilson(correct, total) if total else Estimate(np.nan, np.nan, np.nan, 0)
+        interval = Estimate(np.nan, np.nan, np.nan, 0)
+        if total:
+            mine = known.labels == index
+            interval = _share(right[mine], None if clusters is None else clusters[mine], 0, 1000)
         precision = correct / called[index] if called[index] else np.nan
         union = total + int(called[index])
         others = counts[index].copy()
@@ -191,7 +216,7 @@ def most_confused(scores: Scores, number: int = 10) -> list[Confusion]:
 
 
 def metrics(scores: Scores, seed: int = 0, resamples: int = 1000) -> dict[str, Estimate]:
-    """The numbers that are reported of one label per clip, with 95 % intervals.
+    """The numbers that are reported of one label per clip, with 95 % intervals (see :func:`drawn`).
 
     ``top1``, ``top5`` (where there are more than five classes), ``mean_class``, ``cross_entropy`` (nats),
     ``calibration_error`` (ECE, 15 bins, no interval); with verb and noun tables also ``verb_top1`` and ``noun_top1``,
@@ -209,10 +234,10 @@ def metrics(scores: Scores, seed: int = 0, resamples: int = 1000) -> dict[str, E
         return mean_class_accuracy(counts)
 
     confidence, correct = known.probabilities.max(axis=1), predictions == labels
-    found = {"top1": top_k(known, 1)}
+    found = {"top1": top_k(known, 1, seed, resamples)}
     if classes > 5:
-        found["top5"] = top_k(known, 5)
-    found["mean_class"] = bootstrap(mean_class, len(known), seed, resamples)
+        found["top5"] = top_k(known, 5, seed, resamples)
+    found["mean_class"] = bootstrap(mean_class, len(known), seed, resamples, sources=known.clusters)
     found["cross_entropy"] = cross_entropy(known, seed, resamples)
     # Without an interval: resampling inflates this error (a gap cannot be negative), so a percentile interval would
     # not even hold the value.

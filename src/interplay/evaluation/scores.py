@@ -22,6 +22,7 @@ UNKNOWN = -1
 _LARGEST_ARCHIVE = 8 << 30
 _FIELDS = ("ids", "logits", "labels", "classes")
 _TABLES = ("verbs", "nouns", "head")
+_KEYS = (*_FIELDS, *_TABLES, "sources")
 
 
 class ScoreError(InterplayError):
@@ -39,6 +40,8 @@ class Scores:
         classes: K class names.
         verbs, nouns: int64 (K,), the verb and the noun of each class (Assembly101's ``actions.csv``), or None.
         head: bool (K,), whether a class belongs to the frequent ones (Assembly101's ``head_actions.txt``), or None.
+        sources: N names of what each sample comes from (a recording cut into clips); intervals then draw whole sources.
+            None where every sample stands for itself.
 
     Raises:
         ValueError: shapes that do not fit, an id twice, a label outside the classes, a score that is not finite.
@@ -51,6 +54,7 @@ class Scores:
     verbs: NDArray[np.int64] | None = None
     nouns: NDArray[np.int64] | None = None
     head: NDArray[np.bool_] | None = None
+    sources: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         def put(name: str, value: Any) -> None:
@@ -69,8 +73,12 @@ class Scores:
             seen: set[str] = set()
             twice = next(sample for sample in self.ids if sample in seen or seen.add(sample))  # type: ignore[func-returns-value]
             raise ValueError(f"ids must be unique, {twice!r} stands twice")
-        if any(name.endswith("\0") for name in (*self.ids, *self.classes)):
-            raise ValueError("ids and class names must not end in a NUL character")
+        if self.sources is not None:
+            put("sources", tuple(str(source) for source in self.sources))
+            if len(self.sources) != count:
+                raise ValueError(f"sources must be one for each of the {count} ids, got {len(self.sources)}")
+        if any(name.endswith("\0") for name in (*self.ids, *self.classes, *(self.sources or ()))):
+            raise ValueError("ids, class names and sources must not end in a NUL character")
         if count and (self.labels.min() < UNKNOWN or self.labels.max() >= classes):
             bad = int(np.flatnonzero((self.labels < UNKNOWN) | (self.labels >= classes))[0])
             raise ValueError(f"label of {self.ids[bad]!r} must lie in -1…{classes - 1}, got {self.labels[bad]}")
@@ -114,7 +122,16 @@ class Scores:
             indices = np.flatnonzero(indices)
         indices = indices.astype(np.int64).reshape(-1)
         ids = tuple(self.ids[index] for index in indices)
-        return replace(self, ids=ids, logits=self.logits[indices], labels=self.labels[indices])
+        sources = None if self.sources is None else tuple(self.sources[index] for index in indices)
+        return replace(self, ids=ids, logits=self.logits[indices], labels=self.labels[indices], sources=sources)
+
+    @property
+    def clusters(self) -> NDArray[np.int64] | None:
+        """int64 (N,), the number of each sample's source; None where no two samples share one."""
+        if self.sources is None:
+            return None
+        names, numbers = np.unique(np.array(self.sources, np.str_), return_inverse=True)
+        return None if len(names) == len(self) else np.asarray(numbers.reshape(-1), np.int64)
 
     def save(self, path: str | Path) -> Path:
         """Write an ``.npz``; a reader sees the old file or the whole new one, never a half.
@@ -130,6 +147,8 @@ class Scores:
             "classes": _strings(self.classes),
         }
         arrays |= {table: value for table in _TABLES if (value := getattr(self, table)) is not None}
+        if self.sources is not None:
+            arrays["sources"] = _strings(self.sources)
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -158,15 +177,15 @@ class Scores:
                 for key in _FIELDS:
                     if key not in names:
                         raise ScoreError(f"{path}: the key {key!r} is missing, expected {', '.join(_FIELDS)}")
-                arrays = {key: _member(archive, path, key) for key in (*_FIELDS, *_TABLES) if key in names}
+                arrays = {key: _member(archive, path, key) for key in _KEYS if key in names}
         except ScoreError:
             raise
         except OSError as error:
             raise ScoreError(f"{path}: cannot read the scores: {error.strerror or error}") from None
         except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
             raise ScoreError(f"{path}: found no readable .npz ({error}), expected scores by sample id") from None
-        for key, kinds in (("ids", "U"), ("classes", "U"), ("logits", "f"), ("labels", "iu")):
-            if arrays[key].dtype.kind not in kinds:
+        for key, kinds in (("ids", "U"), ("classes", "U"), ("logits", "f"), ("labels", "iu"), ("sources", "U")):
+            if key in arrays and arrays[key].dtype.kind not in kinds:
                 expected = {"U": "text", "f": "floating point numbers", "iu": "integers"}[kinds]
                 raise ScoreError(f"{path}: key {key!r}: found {arrays[key].dtype}, expected {expected}")
         try:
@@ -176,6 +195,7 @@ class Scores:
                 labels=arrays["labels"],
                 classes=tuple(arrays["classes"].reshape(-1).tolist()),
                 **{table: arrays[table] for table in _TABLES if table in arrays},
+                sources=tuple(arrays["sources"].reshape(-1).tolist()) if "sources" in arrays else None,
             )
         except (ValueError, TypeError, OverflowError) as error:
             raise ScoreError(f"{path}: {error}") from None
@@ -219,7 +239,7 @@ def fuse(
     if len(values) != len(scores) or not all(np.isfinite(w) and w >= 0 for w in values) or sum(values) <= 0:
         raise ValueError(f"weights must be {len(scores)} non-negative numbers, not all zero, got {weights!r}")
     first = scores[0]
-    labels = first.labels.copy()
+    labels, sources = first.labels.copy(), first.sources
     total = np.zeros(first.logits.shape, dtype=np.float64)
     for number, (other, weight) in enumerate(zip(scores, values, strict=True), start=1):
         order = _order(first, other, number)
@@ -232,14 +252,18 @@ def fuse(
                 f"score set {number}: {first.ids[bad]!r} has label {theirs[bad]}, expected {labels[bad]} as before"
             )
         labels = np.where(labels == UNKNOWN, theirs, labels)
+        if sources is None and other.sources is not None:
+            sources = tuple(other.sources[row] for row in order.tolist())
         total += weight * (np.asarray(logits, dtype=np.float64) if of == "logits" else softmax(logits))
     if of == "probabilities":
         total = np.log(np.maximum(total / sum(values), np.finfo(np.float32).tiny))
-    return replace(first, logits=total.astype(np.float32), labels=labels)
+    return replace(first, logits=total.astype(np.float32), labels=labels, sources=sources)
 
 
 def concatenate(scores: Sequence[Scores]) -> Scores:
     """One after another: the samples of several parts (folds) under the same classes.
+
+    Sources are kept where all parts name them; a name that stands in two parts is one source.
 
     Raises:
         ScoreError: different classes, or an id in two parts.
@@ -256,6 +280,9 @@ def concatenate(scores: Sequence[Scores]) -> Scores:
             ids=tuple(sample for part in scores for sample in part.ids),
             logits=np.concatenate([part.logits for part in scores]),
             labels=np.concatenate([part.labels for part in scores]),
+            sources=None
+            if any(part.sources is None for part in scores)
+            else tuple(source for part in scores for source in part.sources or ()),
         )
     except ValueError as error:
         raise ScoreError(f"these score sets cannot be joined: {error}") from None

@@ -65,12 +65,15 @@ def bootstrap(
     seed: int = 0,
     resamples: int = 1000,
     confidence: float = 0.95,
+    sources: NDArray[np.int64] | None = None,
 ) -> Estimate:
     """A statistic with its percentile-bootstrap interval (Efron 1979); the same seed gives the same interval.
 
     Args:
         statistic: of the samples at some indices (int64, with repetitions) → a number.
         count: number of samples. With one sample the interval is the value itself.
+        sources: (count,) where each sample comes from, 0 to S − 1: whole sources are then drawn (cluster bootstrap), as
+            samples of one source do not vary on their own.
 
     Raises:
         ValueError: no sample, or fewer than two resamples.
@@ -79,9 +82,25 @@ def bootstrap(
         raise ValueError(f"bootstrap needs a sample and at least two resamples, got {count} and {resamples}")
     generator = np.random.default_rng(seed)
     value = float(statistic(np.arange(count)))
-    values = [float(statistic(generator.integers(0, count, count))) for _ in range(resamples)]
+    draw = (lambda: generator.integers(0, count, count)) if sources is None else _whole_sources(sources, generator)
+    values = [float(statistic(draw())) for _ in range(resamples)]
     low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Estimate(value, float(low), float(high), count)
+
+
+def _whole_sources(sources: NDArray[np.int64], generator: np.random.Generator) -> Callable[[], NDArray[np.int64]]:
+    """Draws of all samples of as many sources, with repetitions, as there are."""
+    sizes = np.bincount(sources)
+    starts = np.cumsum(sizes) - sizes
+    order = np.argsort(sources, kind="stable").astype(np.int64)
+
+    def draw() -> NDArray[np.int64]:
+        drawn = generator.integers(0, len(sizes), len(sizes))
+        lengths = sizes[drawn]
+        first = np.repeat(starts[drawn] - (np.cumsum(lengths) - lengths), lengths)
+        return order[first + np.arange(len(first))]
+
+    return draw
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from interplay.data.clips import SkeletonClip
 from interplay.data.datasets import SkeletonDataset
 from interplay.errors import InterplayError
-from interplay.evaluation.classification import as_json, confusion_csv, metrics, per_class_csv
+from interplay.evaluation.classification import as_json, confusion_csv, drawn, metrics, per_class_csv
 from interplay.evaluation.protocols import across_folds
 from interplay.evaluation.scores import UNKNOWN, Scores, fuse
 from interplay.evaluation.uncertainty import Estimate, Spread, wilson
@@ -210,12 +210,22 @@ def evaluate_files(
         notes.append(f"{len(loaded)} parts: metrics are of all samples together, over_folds weighs every part the same")
     if not found:
         notes.append("no sample has a known label: nothing to measure")
+    notes += say_what_is_drawn(scores, protocol)
     return Evaluation(name, "", scores, found, protocol, over, tuple(notes), (), seed)
 
 
 def numbers(scores: Scores, seed: int = 0) -> dict[str, Estimate]:
     """:func:`interplay.evaluation.classification.metrics`, or nothing where no label is known."""
     return metrics(scores, seed) if len(scores.labelled) else {}
+
+
+def say_what_is_drawn(scores: Scores, protocol: dict[str, Any]) -> list[str]:
+    """Put into the protocol what intervals draw where it is not single samples; a note for people then."""
+    what = drawn(scores) if len(scores.labelled) else "samples"
+    if what == "samples":
+        return []
+    protocol["intervals"]["drawn"] = what
+    return [f"intervals draw whole sources of clips ({what} of {len(scores.labelled)} clips), not single clips"]
 
 
 def part_indices(dataset: SkeletonDataset, part: str) -> NDArray[np.int64]:
