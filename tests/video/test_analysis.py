@@ -21,6 +21,7 @@ from interplay.video.analysis import (
     operation_use,
     search_curves,
     structure_use,
+    uses_of,
 )
 from interplay.video.network import AGOS
 from interplay.video.outcome import Structures
@@ -50,6 +51,11 @@ def test_shares_of_a_class_with_each_structure() -> None:
         assert math.isnan(use.shares[3])
     assert np.nansum([use.shares for use in uses], axis=0)[:3] == pytest.approx(1)
     assert len(structure_use(found, 4, 2)) == 2
+    gone = Structure.from_indices([4, 4, 4], "fixed", 2)
+    there, none = uses_of(found, [uses[1].structure, gone], 4)
+    assert (there.count, none.count) == (uses[1].count, 0)
+    assert np.array_equal(there.shares, uses[1].shares, equal_nan=True)
+    assert none.shares[:3].tolist() == [0, 0, 0]
     best = uses[0].dominant(("a", "b", "c", "d"), 1)
     assert best[0][1] == pytest.approx(np.nanmax(uses[0].shares))
 
@@ -76,6 +82,9 @@ def test_information_of_structures_and_classes() -> None:
     alike = association(made(np.zeros((90, 3), np.int64), labels), permutations=19)
     assert (alike.value, alike.p) == (0, 1)
     assert association(made(follows, labels), permutations=199) == found
+    many = association(made(draws.integers(0, 5, (5000, 3)), draws.integers(0, 174, 5000)), permutations=9)
+    assert (many.structures, many.classes) == (125, 174)
+    assert many.value == pytest.approx(many.by_chance, rel=0.02)  # 21,750 pairs, of which most clips have one alone
     with pytest.raises(ValueError, match="no clip with a class"):
         association(made(follows, np.full(90, -1)))
 

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from interplay.errors import InterplayError
 from interplay.studies import video_pictures as pictures
+from interplay.studies.agos_comparison import measured_part
 from interplay.studies.agos_tables import OPERATIONS
 from interplay.studies.report import read_history
 from interplay.studies.video_pictures import OpenedRun
@@ -78,11 +79,12 @@ def use_panels(named: Mapping[str, Structures]) -> list[tuple[str, list[str], Se
     ]
 
 
-def structures_in(runs: Runs) -> Structures:
-    """Of the measured clips of the first run."""
-    from interplay.studies.agos_comparison import measured_part
-
-    return Structures.load(runs.first / f"structures-{measured_part(runs.first)}.npz")
+def structures_in(folder: Path) -> Structures:
+    """Of the measured clips of a run. InterplayError where there are none."""
+    try:
+        return Structures.load(folder / f"structures-{measured_part(folder)}.npz")
+    except FileNotFoundError:
+        raise InterplayError(f"{folder}: found no structures, expected a run of the graph agos") from None
 
 
 def _searched(found: VideoReproduction) -> dict[str, Runs]:
@@ -100,7 +102,9 @@ def _use(found: VideoReproduction) -> Drawn:
     searched = _searched(found)
     if not searched:
         return {}
-    made = {"use": drawing.operation_use(use_panels({name: structures_in(runs) for name, runs in searched.items()}))}
+    made = {
+        "use": drawing.operation_use(use_panels({name: structures_in(runs.first) for name, runs in searched.items()}))
+    }
     if curves := searches_of({name: runs.first for name, runs in searched.items()}):
         made["search"] = drawing.search_curves(curves)
     return made
@@ -113,7 +117,7 @@ def _spaces(found: VideoReproduction) -> Drawn:
 
 def _cells(found: VideoReproduction) -> Drawn:
     """Supplement, Fig. 1: the structure of each row, and the operations in use over the epochs."""
-    drawn = [(name, structures_in(runs).most_frequent().graph()) for name, runs in _searched(found).items()]
+    drawn = [(name, structures_in(runs.first).most_frequent().graph()) for name, runs in _searched(found).items()]
     if not drawn:
         return {}
     return {"": drawing.structure_drawings(drawn), **_use(found)}
@@ -122,20 +126,14 @@ def _cells(found: VideoReproduction) -> Drawn:
 def _transfer(found: VideoReproduction) -> Drawn:
     """Supplement, Figs 2 to 4: the same structures on the data they were searched on and on those they went to."""
     made: dict[str, Figure] = {}
-    for name in ("V1", "V2"):
-        own = found.cells.get(f"{name} → {name}")
-        gone = found.cells.get(f"{name} → {'V2' if name == 'V1' else 'V1'}")
+    for name, other in (("V1", "V2"), ("V2", "V1")):
+        own, gone = found.cells.get(f"{name} → {name}"), found.cells.get(f"{name} → {other}")
         if own is None or gone is None:
             continue
-        first, second = structures_in(own.runs), structures_in(gone.runs)
-        classes = own.runs.scores[0].classes
-        uses = structure_use(first, len(classes), 3)
-        there = {use.structure: use for use in structure_use(second, len(classes))}
-        same = [there[use.structure] for use in uses if use.structure in there]
-        title = f"Searched on {name}"
-        made[f"{name}-own"] = pictures.histogram(uses, classes, len(first.ids), f"{title}, its own clips")
-        if same:
-            made[f"{name}-moved"] = pictures.histogram(same, classes, len(second.ids), f"{title}, the other's clips")
+        classes, others = own.runs.scores[0].classes, gone.runs.scores[0].classes
+        first = structures_in(own.runs.first)
+        uses, here, there = pictures.transferred(first, classes, structures_in(gone.runs.first), others, name)
+        made[f"{name}-own"], made[f"{name}-moved"] = here, there
         made[f"{name}-cells"] = pictures.cells(uses, classes, len(first.ids))
     return made
 
@@ -151,18 +149,8 @@ def _accuracies(found: VideoReproduction) -> Drawn:
 
 
 def _structures(found: VideoReproduction) -> Drawn:
-    opened = OpenedRun.of(_one(found).first)
-    held = opened.held
-    pair = pair_to_swap(held)
-    chosen = list(pair) if pair is not None else [0]
-    own = held.structures()
-    titles = [f"“{opened.recogniser.classes[int(held.labels[clip])]}”, {held.ids[clip]}" for clip in chosen]
-    clips = [opened.by_id(held.ids[clip]) for clip in chosen]
-    drawn = [(title, own[clip].graph()) for title, clip in zip(titles, chosen, strict=True)]
-    return {
-        "": drawing.structure_drawings(drawn),
-        "clips": pictures.example_strips(list(zip(titles, clips, strict=True))),
-    }
+    structures, clips, _ = pictures.clips_with_structures(OpenedRun.of(_one(found).first))
+    return {"": structures, "clips": clips}
 
 
 def _mismatch(found: VideoReproduction) -> Drawn:
@@ -175,7 +163,7 @@ def _mismatch(found: VideoReproduction) -> Drawn:
 
 def _histogram(found: VideoReproduction) -> Drawn:
     runs = _one(found)
-    structures, classes = structures_in(runs), runs.scores[0].classes
+    structures, classes = structures_in(runs.first), runs.scores[0].classes
     uses = structure_use(structures, len(classes), FREQUENT)
     return {
         "": pictures.histogram(uses, classes, len(structures.ids)),

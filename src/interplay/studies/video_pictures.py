@@ -6,19 +6,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import yaml
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from interplay.data.videos import VideoDataset
 from interplay.errors import InterplayError
+from interplay.training.places import data_at, data_without_places
 from interplay.video.activation import Attention, top_related
-from interplay.video.analysis import Case, StructureUse
-from interplay.video.held_clips import HeldClips, Mismatch
-from interplay.video.preparation import OpenedClip, PreparedClip, proposals_of
+from interplay.video.analysis import Case, StructureUse, structure_use, uses_of
+from interplay.video.held_clips import HeldClips, Mismatch, pair_to_swap
+from interplay.video.outcome import Structures
+from interplay.video.preparation import PreparedClip
 from interplay.video.recogniser import VideoRecogniser
 from interplay.video.run import videos_of
 from interplay.video.structure import Structure
@@ -31,6 +31,8 @@ on a CPU)."""
 SMALL = 16 * 128 * 128
 """Pixels of a clip up to which it counts as small."""
 FRAMES = 6
+TRANSFERRED = 3
+"""Structures that are compared on two data sets."""
 RELATED = 5
 
 
@@ -41,13 +43,11 @@ class OpenedRun:
     Args:
         recogniser: in evaluation mode.
         dataset: the videos.
-        proposals: "given" or "grid", as the run's recipe says.
         part: of the data set.
     """
 
     recogniser: VideoRecogniser
     dataset: VideoDataset
-    proposals: Any = "given"
     part: str = "test"
 
     @classmethod
@@ -56,12 +56,12 @@ class OpenedRun:
         recipe = yaml.safe_load((folder / "recipe.yaml").read_text(encoding="utf-8"))
         section = dict(recipe["data"])
         if data_root is not None:
-            section["root"] = str(data_root)
+            section = {**data_at(data_without_places(section), data_root), "root": str(data_root)}
         dataset = videos_of(section)
         parts = dataset.parts()
         part = next((name for name in ("test", "validation") if len(parts.get(name, ()))), "train")
         recogniser = VideoRecogniser.from_pretrained(str(folder / "model")).eval()
-        return cls(recogniser, dataset, recipe["input"]["proposals"], part)
+        return cls(recogniser, dataset, part)
 
     @cached_property
     def rows(self) -> dict[str, int]:
@@ -69,10 +69,9 @@ class OpenedRun:
         return {name: row for row, name in enumerate(self.dataset.ids)}
 
     def prepared(self, row: int) -> PreparedClip:
-        """The deterministic clip of a video."""
+        """The deterministic clip of a video, as the run itself tested it."""
         clip = self.dataset.read(row)
-        boxes = proposals_of(clip, self.proposals, self.recogniser.preparation.boxes)
-        return self.recogniser.prepared(clip.id, OpenedClip(clip.source, boxes), label=clip.label)
+        return self.recogniser.prepared(clip.id, self.recogniser.tested(clip), label=clip.label)
 
     @property
     def most(self) -> int:
@@ -106,6 +105,9 @@ class OpenedRun:
                 continue
 
     def by_id(self, name: str) -> PreparedClip:
+        """A clip by its name. InterplayError where there is none, or it cannot be read."""
+        if name not in self.rows:
+            raise InterplayError(f"{self.dataset.name}: found no clip {name!r}, expected the data of the run")
         return self.prepared(self.rows[name])
 
 
@@ -146,6 +148,39 @@ def everywhere(recogniser: VideoRecogniser) -> dict[str, Structure]:
         for name in network.space
         if name not in ("zero", "identity")
     }
+
+
+def clips_with_structures(opened: OpenedRun) -> tuple[Figure, Figure, list[str]]:
+    """Fig. 4: of the two most frequent structures the surest rightly recognised clip each (one clip where all have one
+    structure): the structures drawn, the clips as strips, and what they are."""
+    held = opened.held
+    own = held.structures()
+    pair = pair_to_swap(held) or (0,)
+    titles = [f"“{opened.recogniser.classes[int(held.labels[clip])]}”, {held.ids[clip]}" for clip in pair]
+    drawn = [(title, own[clip].graph()) for title, clip in zip(titles, pair, strict=True)]
+    clips = [(title, opened.by_id(held.ids[clip])) for title, clip in zip(titles, pair, strict=True)]
+    return drawing.structure_drawings(drawn), example_strips(clips), titles
+
+
+def transferred(
+    own: Structures, classes: Sequence[str], gone: Structures, others: Sequence[str], name: str
+) -> tuple[list[StructureUse], Figure, Figure]:
+    """Supplement, Figs 2 to 4: the most frequent structures of the data that they were searched on, and who uses the
+    very same structures there and on the data that the structure weights went to.
+
+    Args:
+        own, gone: structures of the clips of both.
+        classes, others: of both.
+        name: of the former, for the titles.
+    """
+    uses = structure_use(own, len(classes), TRANSFERRED)
+    there = uses_of(gone, [use.structure for use in uses], len(others))
+    title = f"Searched on {name}"
+    return (
+        uses,
+        histogram(uses, classes, len(own.ids), f"{title}, its own clips"),
+        histogram(there, others, len(gone.ids), f"{title}, the other's clips"),
+    )
 
 
 def mismatch_figure(pair: tuple[Mismatch, Mismatch]) -> Figure:
@@ -250,8 +285,3 @@ def _busiest(marks: Mapping[int, str], clip: PreparedClip, count: int = FRAMES) 
 def first_of(found: Sequence[Attention], operation: str) -> Attention | None:
     """The first of an operation that runs."""
     return next((one for one in found if one.operation == operation), None)
-
-
-def numbers(values: NDArray[np.floating[Any]]) -> list[str]:
-    """In per cent."""
-    return ["–" if np.isnan(value) else f"{100 * value:.0f} %" for value in values]

@@ -12,18 +12,47 @@ import yaml
 
 from interplay.errors import InterplayError
 from interplay.evaluation.scores import Scores
+from interplay.studies.agos_comparison import measured_part, with_sources
 from interplay.studies.agos_tables import OPERATIONS
 from interplay.studies.report import mapping, parts_read, read_history, text_of
 from interplay.studies.video_pictures import OpenedRun
 from interplay.video.outcome import Structures
 
 
+@dataclass(frozen=True)
+class LossPair:
+    """Two runs that differ in the variance loss alone.
+
+    Args:
+        without, with_loss: their folders.
+        what: the model of both, in words.
+    """
+
+    without: Path
+    with_loss: Path
+    what: str
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Finished runs in the same parent folder that a run can be compared with.
+
+    Args:
+        single: operation → model of it alone on the same clips.
+        pair: with and without the variance loss on the same clips; this run's own pair where there is one.
+        transfers: (run, run on other data that took its structure weights) each; this run is one of the two.
+    """
+
+    single: Mapping[str, Path] = field(default_factory=dict)
+    pair: LossPair | None = None
+    transfers: tuple[tuple[Path, Path], ...] = ()
+
+
 @dataclass
 class VideoRun:
     """What a run folder holds; None (with a line in ``missing``) for what it does not.
 
-    ``beside`` are finished runs in the same parent folder on the same clips: models of one operation by its name, and
-    "without L_var".
+    ``part`` is that of the scores and structures: test, or validation where a data set has no test clips.
     """
 
     folder: Path
@@ -33,8 +62,9 @@ class VideoRun:
     history: dict[str, list[float]] | None = None
     scores: Scores | None = None
     structures: Structures | None = None
+    part: str = "test"
     opened: OpenedRun | None = None
-    beside: dict[str, Path] = field(default_factory=dict)
+    beside: Beside = field(default_factory=Beside)
     missing: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -48,11 +78,16 @@ class VideoRun:
 
 def is_video_run(folder: Path) -> bool:
     """Whether a folder holds a run of a video model."""
+    return recipe_in(folder) is not None
+
+
+def recipe_in(folder: Path) -> Mapping[str, Any] | None:
+    """The recipe of a run of a video model; None for anything else, and for what cannot be read."""
     try:
         recipe = yaml.safe_load((folder / "recipe.yaml").read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        return False
-    return isinstance(recipe, Mapping) and recipe.get("system") == "agos"
+        return None
+    return recipe if isinstance(recipe, Mapping) and recipe.get("system") == "agos" else None
 
 
 def open_video_run(folder: Path, data_root: str | Path | None = None) -> VideoRun:
@@ -70,41 +105,103 @@ def open_video_run(folder: Path, data_root: str | Path | None = None) -> VideoRu
     run.result = part("result", lambda: mapping(json.loads(text_of(folder / "result.json"))))
     run.environment = part("environment", lambda: mapping(json.loads(text_of(folder / "environment.json"))))
     run.history = part("history", lambda: read_history(folder / "metrics.csv"))
-    measured = "test" if (folder / "scores-test.npz").is_file() else "validation"
-    run.scores = part("scores", lambda: _labelled(folder / f"scores-{measured}.npz"))
-    run.structures = part("structures", lambda: Structures.load(folder / f"structures-{measured}.npz"))
+    run.part = "test" if (folder / "scores-test.npz").is_file() else "validation"
+    run.scores = part("scores", lambda: _labelled(folder))
+    run.structures = part("structures", lambda: Structures.load(folder / f"structures-{run.part}.npz"))
     if run.recipe is None:
         raise InterplayError(f"{folder}: found no recipe of a run: {run.missing['recipe']}")
     if (folder / "model" / "config.json").is_file():
         run.opened = part("model", lambda: OpenedRun.of(folder, data_root))
     else:
         run.missing["model"] = "the folder model/ is not there"
-    run.beside = runs_beside(folder, run.recipe)
+    if run.scores is not None and run.opened is not None:
+        run.scores = with_sources(run.scores, run.opened.dataset)
+    run.beside = part("beside", lambda: runs_beside(folder, run.recipe or {})) or Beside()
     return run
 
 
-def _labelled(path: Path) -> Scores:
-    if not path.is_file():
-        raise ValueError(f"{path.name} is not there")
-    found = Scores.load(path).labelled
+def _labelled(folder: Path) -> Scores:
+    found = Scores.load(folder / f"scores-{measured_part(folder)}.npz").labelled
     if not len(found):
         raise ValueError("no clip has a known label")
     return found
 
 
-def runs_beside(folder: Path, recipe: Mapping[str, Any]) -> dict[str, Path]:
-    """Finished runs in the same parent folder with the same data, input, backbone and seed: of each single operation,
-    and of the same model without L_var."""
-    found: dict[str, Path] = {}
-    for other in sorted(folder.resolve().parent.iterdir()):
-        if other == folder.resolve() or not (other / "result.json").is_file() or not is_video_run(other):
-            continue
-        theirs = yaml.safe_load((other / "recipe.yaml").read_text(encoding="utf-8"))
-        same = all(theirs.get(key) == recipe.get(key) for key in ("data", "input", "backbone"))
-        if not same or theirs["training"]["seed"] != recipe["training"]["seed"]:
-            continue
-        if theirs["model"]["graph"] in OPERATIONS:
-            found.setdefault(theirs["model"]["graph"], other)
-        elif theirs["model"] == recipe["model"] and theirs["stage2"]["diversity"] == 0 != recipe["stage2"]["diversity"]:
-            found.setdefault("without L_var", other)
+def runs_beside(folder: Path, recipe: Mapping[str, Any]) -> Beside:
+    """Finished runs in the same parent folder: of each single operation and with and without the variance loss, on the
+    same clips with the same backbone and seed; and those that gave this run its structure weights or took them.
+
+    A folder whose recipe cannot be read, or lacks what is compared, is left out.
+    """
+    here = folder.resolve()
+    others: dict[Path, Mapping[str, Any]] = {}
+    for other in sorted(here.parent.iterdir()):
+        theirs = recipe_in(other) if other != here and (other / "result.json").is_file() else None
+        if theirs is not None:
+            others[other] = theirs
+    same = {other: theirs for other, theirs in others.items() if _key(theirs, SAME) == _key(recipe, SAME)}
+    single: dict[str, Path] = {}
+    for other, theirs in same.items():
+        if (graph := _at(theirs, "model", "graph")) in OPERATIONS:
+            single.setdefault(str(graph), other)
+    moved = {other: theirs for other, theirs in others.items() if _at(theirs, "data") != _at(recipe, "data")}
+    transfers = [(here, other) for other, theirs in moved.items() if _names(theirs, here)]
+    transfers += [(other, here) for other in moved if _names(recipe, other)]
+    return Beside(single, _loss_pair({here: recipe, **same}), tuple(transfers))
+
+
+SAME = ("data", "input", "backbone", "training.seed")
+"""What runs on the same clips share; ``input`` without what only says how it is computed."""
+TRAINED = (*SAME, "model", "stage1", "stage2", "stage3", "stage4", "training.structure_from")
+"""What runs that differ in the variance loss alone share; ``stage2`` without it."""
+
+
+def _loss_pair(runs: Mapping[Path, Mapping[str, Any]]) -> LossPair | None:
+    """The first run's pair, or else any two."""
+    searched = {place: one for place, one in runs.items() if _at(one, "model", "graph") == "agos"}
+    for place, recipe in searched.items():
+        own = _at(recipe, "stage2", "diversity")
+        for other, theirs in searched.items():
+            loss = _at(theirs, "stage2", "diversity")
+            alike = _key(theirs, TRAINED) == _key(recipe, TRAINED)
+            if alike and None not in (own, loss) and (own == 0) is not (loss == 0):
+                without, with_loss = (place, other) if own == 0 else (other, place)
+                return LossPair(without, with_loss, model_in_words(recipe))
+    return None
+
+
+def model_in_words(recipe: Mapping[str, Any]) -> str:
+    """The model of a run in a few words: ``adaptive, fixed substructures``."""
+    kind = "adaptive" if _at(recipe, "model", "adaptive") else "non-adaptive"
+    spaces = {"fixed": "fixed substructures", "original": "original operations", "parallel": "parallel substructures"}
+    return f"{kind}, {spaces.get(str(_at(recipe, 'model', 'space')), 'another space')}"
+
+
+def _names(recipe: Mapping[str, Any], run: Path) -> bool:
+    """Whether a recipe takes its structure weights from a run. Of runs that were moved together the name counts."""
+    given = _at(recipe, "training", "structure_from")
+    if not given:
+        return False
+    source = Path(str(given))
+    return source.resolve() == run if source.exists() else source.name == run.name
+
+
+def _at(recipe: Mapping[str, Any], *keys: str) -> Any:
+    found: Any = recipe
+    for key in keys:
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found
+
+
+def _key(recipe: Mapping[str, Any], parts: tuple[str, ...]) -> list[Any]:
+    """Values to compare; a part that is missing is as no other."""
+    found = []
+    for part in parts:
+        value = _at(recipe, *part.split("."))
+        if value is None and part != "training.structure_from":
+            value = object()  # equal to nothing
+        if isinstance(value, Mapping):
+            left_out = ("cache_folder", "threads") if part == "input" else ("diversity",) if part == "stage2" else ()
+            value = {key: one for key, one in value.items() if key not in left_out}
+        found.append(value)
     return found

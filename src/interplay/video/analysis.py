@@ -6,6 +6,7 @@ is in :mod:`interplay.video.activation`. Source: paper §4.3 and §4.4, suppleme
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -54,18 +55,26 @@ def structure_use(found: Structures, classes: int, most: int | None = None) -> l
         classes: K.
         most: at most so many; None for all.
     """
-    rows = [tuple(row) for row in found.choices.tolist()]
-    made = {row: Structure.from_indices(row, found.space, found.supernodes) for row in set(rows)}  # type: ignore[arg-type]
-    counted = Counter(rows)
+    counted = Counter(map(tuple, found.choices.tolist()))
+    made = {row: Structure.from_indices(row, found.space, found.supernodes) for row in counted}  # type: ignore[arg-type]
     order = sorted(counted, key=lambda row: (-counted[row], made[row].code()))
+    return uses_of(found, [made[row] for row in order[:most]], classes)
+
+
+def uses_of(found: Structures, structures: Sequence[Structure], classes: int) -> list[StructureUse]:
+    """How the clips use given structures, also those that none of them has (transferred structures, supplement 2 to 4).
+
+    Args:
+        classes: K.
+    """
     known = found.labels >= 0
     totals = np.bincount(found.labels[known], minlength=classes).astype(np.float64)
     uses = []
-    for row in order[:most]:
-        mine = known & (found.choices == np.array(row)).all(axis=1)
-        own = np.bincount(found.labels[mine], minlength=classes)
+    for structure in structures:
+        mine = (found.choices == np.array(structure.indices)).all(axis=1)
+        own = np.bincount(found.labels[mine & known], minlength=classes)
         shares = np.divide(own, totals, out=np.full(classes, np.nan), where=totals > 0)
-        uses.append(StructureUse(made[row], counted[row], shares))
+        uses.append(StructureUse(structure, int(mine.sum()), shares))
     return uses
 
 
@@ -75,8 +84,7 @@ def mutual_information(first: ArrayLike, second: ArrayLike) -> float:
     Args:
         first, second: (N,) numbers of what each sample has of either kind.
     """
-    a, b = _numbered(first), _numbered(second)
-    return float(_information(a, b[None], int(a.max()) + 1, int(b.max()) + 1)[0])
+    return float(_information(_numbered(first), _numbered(second)[None])[0])
 
 
 @dataclass(frozen=True)
@@ -114,13 +122,13 @@ def association(found: Structures, permutations: int = 2000, seed: int = 0) -> A
     structures = _numbered_rows(found.choices[known])
     labels = _numbered(found.labels[known])
     a, b = int(structures.max()) + 1, int(labels.max()) + 1
-    value = float(_information(structures, labels[None], a, b)[0])
+    value = float(_information(structures, labels[None])[0])
     draws = np.random.default_rng(seed)
     values = []
-    block = max(1, 2_000_000 // max(len(labels), a * b))
+    block = max(1, 1_000_000 // len(labels))
     for start in range(0, permutations, block):
         shuffled = draws.permuted(np.tile(labels, (min(block, permutations - start), 1)), axis=1)
-        values.append(_information(structures, shuffled, a, b))
+        values.append(_information(structures, shuffled))
     chance = np.concatenate(values)
     p = (1 + int((chance >= value - 1e-12).sum())) / (1 + permutations)
     return Association(value, float(chance.mean()), p, permutations, len(labels), a, b)
@@ -134,15 +142,22 @@ def _numbered(values: ArrayLike) -> NDArray[np.int64]:
     return np.asarray(np.unique(np.asarray(values), return_inverse=True)[1].reshape(-1), np.int64)
 
 
-def _information(a: NDArray[np.int64], b: NDArray[np.int64], sizes: int, others: int) -> Floats:
-    """Mutual information of a (N,) with each row of b (M, N)."""
+def _information(a: NDArray[np.int64], b: NDArray[np.int64]) -> Floats:
+    """Mutual information of a (N,) with each row of b (M, N), whose rows are orders of the same values.
+
+    Only pairs that occur are counted (at most N, where a table of thousands of structures by classes has millions).
+    """
     rows, count = b.shape
-    cells = (np.arange(rows)[:, None] * sizes + a) * others + b
-    joint = np.bincount(cells.reshape(-1), minlength=rows * sizes * others).reshape(rows, sizes, others) / count
-    apart = joint.sum(2, keepdims=True) * joint.sum(1, keepdims=True)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        terms = np.where(joint > 0, joint * np.log(joint / apart), 0.0)
-    return np.asarray(terms.sum(axis=(1, 2)), np.float64)
+    others = int(b.max()) + 1
+    cells = np.sort(a * others + b, axis=1)
+    first = np.ones(cells.shape, bool)
+    first[:, 1:] = cells[:, 1:] != cells[:, :-1]
+    at = np.flatnonzero(first)
+    both = np.diff(at, append=cells.size)
+    pairs = cells.reshape(-1)[at]
+    ones, twos = np.bincount(a)[pairs // others], np.bincount(b[0])[pairs % others]
+    terms = both * (np.log(both) - np.log(twos) + (math.log(count) - np.log(ones)))
+    return np.asarray(np.bincount(at // count, weights=terms, minlength=rows) / count, np.float64)
 
 
 # -- operations in use -------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from interplay.errors import InterplayError
 from interplay.evaluation.scores import Scores
 from interplay.video.activation import Attention, read_attention
 from interplay.video.network import VideoOutput
@@ -50,6 +51,9 @@ class HeldClips:
     Attributes:
         ids: of the clips.
         labels: int64 (N,), −1 where unknown.
+
+    Raises:
+        InterplayError: not one clip.
     """
 
     def __init__(self, recogniser: VideoRecogniser, clips: Iterable[PreparedClip]) -> None:
@@ -66,6 +70,8 @@ class HeldClips:
                 self._hold(waiting)
         if waiting:
             self._hold(waiting)
+        if not self.ids:
+            raise InterplayError(f"{recogniser.name}: found no clip that can be read, expected at least one")
         self.labels = np.array(labels, np.int64)
         self._own: VideoOutput | None = None
 
