@@ -19,7 +19,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
-from benchmarks.network import SIZE, Call, exponent, gemm, in_turns
+from benchmarks.network import ROOT, SIZE, Call, exponent, gemm, in_turns
 from benchmarks.row import Row
 from torch import Tensor
 from torch.nn import functional
@@ -194,7 +194,8 @@ def search(device: torch.device, batch: int = 16, rounds: int = 3) -> Iterator[R
     yield Row("search step", f"fp32, batch {batch}", statistics.median(found["step"]), "s", None, name_of(device))
     if device.type == "cpu" and sys.platform.startswith("linux"):
         code = MEMORY.format(batch=batch, threads=torch.get_num_threads())
-        made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        command = [sys.executable, "-c", code]
+        made = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
         yield Row("search step", f"fp32, batch {batch}: peak memory", float(made.stdout), "MiB")
 
 

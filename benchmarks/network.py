@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import torch
 from benchmarks.row import Row
@@ -24,6 +25,7 @@ from interplay.training.allocation import keep_freed_memory
 
 FLOP_PER_CLIP = 2 * 1.77e9
 CLASSES, FRAMES, JOINTS = 26, 64, 25
+ROOT = Path(__file__).resolve().parents[1]
 SIZE = 2048
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 Call = Callable[[], object]
@@ -183,7 +185,8 @@ def memory(batch: int = 32) -> Iterator[Row]:
     for kind in ("inference", "training"):
         for precision in PRECISIONS:
             code = MEMORY.format(kind=kind, precision=precision, batch=batch, threads=torch.get_num_threads())
-            made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+            command = [sys.executable, "-c", code]
+            made = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
             yield Row("peak memory", f"{kind} {precision}, batch {batch}", float(made.stdout), "MiB")
 
 
