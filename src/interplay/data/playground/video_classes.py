@@ -116,4 +116,4 @@ DIAGNOSTICS: Mapping[tuple[str, str], str] = {
         "Poking something so lightly that it doesn't move",
     ): "node_attention",
 }
-"""Two classes → the graph operation that they were built for (the first, second and fifth as in supplement 4.1 b, c, d)."""
+"""Two classes → the graph operation that they were built for (first, second, fifth: supplement 4.1 b, c, d)."""
