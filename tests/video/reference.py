@@ -14,13 +14,14 @@ def unit(x: Tensor) -> Tensor:
     return x / x.norm() if float(x.norm()) > 0 else x
 
 
-def affinity(u: Tensor, left: Tensor, right: Tensor, settings: VideoSettings) -> Tensor:
+def affinity(weights: dict[str, Tensor], left: Tensor, right: Tensor, settings: VideoSettings) -> Tensor:
     """s of two features."""
+    u, b = weights["affinity.weight"], weights.get("affinity.bias", torch.zeros_like(left))
     if settings.u == "diagonal":
         u = torch.diag(u.diagonal())
     if settings.similarity == "cosine":
-        return unit(left) @ u @ unit(right)
-    return left @ u @ right / math.sqrt(len(left))
+        return (unit(left) @ u + b) @ unit(right)
+    return (left @ u + b) @ right / math.sqrt(len(left))
 
 
 def softmax(values: list[Tensor], settings: VideoSettings) -> list[Tensor]:
@@ -46,7 +47,7 @@ def transform(x: Tensor, weights: dict[str, Tensor]) -> Tensor:
 def feature_aggregation(x: Tensor, weights: dict[str, Tensor], settings: VideoSettings) -> Tensor:
     rows = []
     for i in range(len(x)):
-        shares = softmax([affinity(weights["affinity.weight"], x[i], other, settings) for other in x], settings)
+        shares = softmax([affinity(weights, x[i], other, settings) for other in x], settings)
         total = sum((share * transform(other, weights) for share, other in zip(shares, x, strict=True)), 0 * x[0])
         rows.append(delta(total, weights, settings.slope))
     return torch.stack(rows)
@@ -57,7 +58,7 @@ def difference_propagation(x: Tensor, weights: dict[str, Tensor], settings: Vide
     rows = []
     for i in range(len(x)):
         others = [j for j in range(len(x)) if j != i or settings.dp_diagonal == "kept"]
-        shares = softmax([affinity(weights["affinity.weight"], x[i], x[j], settings) for j in others], settings)
+        shares = softmax([affinity(weights, x[i], x[j], settings) for j in others], settings)
         total = 0 * x[0]
         for share, j in zip(shares, others, strict=True):
             if j != i:
@@ -108,7 +109,7 @@ def background_incorporation(
     rows = []
     for i in range(len(x)):
         cells = y[i // boxes]
-        relations = [affinity(weights["affinity.weight"], x[i], cell, settings) for cell in cells]
+        relations = [affinity(weights, x[i], cell, settings) for cell in cells]
         shares = softmax(relations, settings)
         seen = torch.stack(shares if settings.bi_rel == "softmax" else relations)
         total = v @ seen
@@ -128,13 +129,14 @@ def node_attention(x: Tensor, positions: Tensor, weights: dict[str, Tensor], set
         if settings.na == "all":
             evidence = [*similar, *positions[i]]
         else:
-            order = sorted((j for j in range(len(x)) if j != i), key=lambda j: -float(similar[j]))
+            order = sorted((j for j in range(len(x)) if j != i or settings.na_self), key=lambda j: -float(similar[j]))
             chosen = order[: settings.na_neighbours]
             evidence = [similar[j] for j in chosen]
             for j in chosen:
                 evidence += [*(positions[i] - positions[j])]
         value = weights["weight.weight"][0] @ torch.stack(evidence) + weights["weight.bias"][0]
-        rows.append(x[i] / (1 + torch.exp(-value)))
+        made = x[i] / (1 + torch.exp(-value))
+        rows.append(delta(made, weights, settings.slope) if settings.na_activation else made)
     return torch.stack(rows)
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from interplay.video.cost import VARIANTS, backbone_cost, build, graph_cost, operation_cost, parameters, rows
+from interplay.video.cost import VARIANTS, Variant, backbone_cost, build, graph_cost, operation_cost, parameters, rows
 from interplay.video.network import AGOS
-from interplay.video.settings import BackboneSettings, VideoSettings, preset
+from interplay.video.settings import BackboneSettings, TemporalKernels, VideoSettings, preset
+from interplay.video.structure import Structure
 from interplay.video.substructures import PAIRS
 
 
@@ -90,11 +93,21 @@ def test_backbone_against_the_counter() -> None:
             assert counter.get_total_flops() == 2 * backbone_cost(made).products
 
 
-@pytest.mark.parametrize("graph", ["roi_pooling", "feature_aggregation", "background_incorporation", "node_attention"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"graph": "roi_pooling"},
+        {"graph": "roi_pooling", "roi_nodes": "backbone"},
+        {"graph": "feature_aggregation"},
+        {"graph": "background_incorporation"},
+        {"graph": "node_attention"},
+    ],
+    ids=str,
+)
 @torch.no_grad()
-def test_graph_against_the_counter(graph: str) -> None:
+def test_graph_against_the_counter(changes: dict[str, Any]) -> None:
     """Exactly, but for what is no product there (the temporal kernel is, here, a sum of shifted maps)."""
-    model = VideoSettings(graph=graph, width=16)  # type: ignore[arg-type]
+    model = VideoSettings(**changes, width=16)
     backbone = BackboneSettings(width=4)
     made = AGOS(7, model=model, backbone=backbone, frames=16, size=64).eval()
     features = torch.zeros(1, 128, 8, 2, 2)
@@ -133,3 +146,50 @@ def test_parallel_substructures() -> None:
     for name, (first, second) in PAIRS.items():
         products = sum(operation_cost(one, made).products for one in (first, second, "node_attention"))
         assert operation_cost(name, made).products == products + 160 * 512 * 256
+
+
+def test_published_counts_of_the_parts() -> None:
+    """Parameters of the release's bank, part by part, and of the default's superedge (§10)."""
+    with torch.device("meta"):
+        released, made = AGOS(174, model=preset("release")), AGOS(174)
+        original = AGOS(174, model=preset("release", space="original"))
+    cell, edge = released.cells[0], released.cells[0].bank(0)  # type: ignore[operator]
+    assert {name: parameters(module) for name, module in edge.items()} == {
+        "identity": 0,
+        "difference": 263_850,
+        "temporal": 200_106,
+        "background": 276_394,
+    }
+    assert parameters(edge) == 740_350
+    assert parameters(cell) == 4_442_100  # type: ignore[arg-type]
+    assert parameters(made.cells[0].bank(0)) == 674_499  # type: ignore[operator]
+    assert parameters(edge["difference"].attention) == 170
+    assert parameters(released.structure_weights) == 7_710
+    assert parameters(released.classifier) == 178_350
+    operations = parameters(original.cells[0].bank(0))  # type: ignore[operator]
+    assert 6 * operations == 2_857_980
+    assert 6 * operations + 524_544 + (256 + 1) * 42 + parameters(original.classifier) == 3_571_668
+
+
+@pytest.mark.parametrize(
+    ("kernels", "millions"), [("all", 32.151), ("nonlocal", 27.17), ("alternate", 28.19), ("none", 23.49)]
+)
+def test_backbones_without_norms(kernels: TemporalKernels, millions: float) -> None:
+    """The specification's first column (§1)."""
+    made = build(Variant("", backbone=BackboneSettings(temporal_kernels=kernels))).backbone
+    digits = len(str(millions).partition(".")[2])
+    assert round(parameters(made, norms=False) / 1e6, digits) == millions
+
+
+def test_published_products() -> None:
+    """Difference propagation over all pairs, the whole bank, discrete structures, and the sum as published (§10)."""
+    released, made = build(Variant("", preset("release"))), build(Variant(""))
+    assert round(operation_cost("difference_propagation", released).as_published / 1e6, 1) == pytest.approx(
+        1677.8, abs=0.2
+    )
+    assert round(graph_cost(made).products / 1e9, 3) == 1.548
+    every = ("zero", "identity", "difference", "temporal", "background")
+    costs = [graph_cost(made, Structure((name,) * 6)).products / 1e9 for name in every]
+    assert (round(min(costs), 2), round(max(costs), 2)) == (0.41, 0.86)
+    whole = backbone_cost(released.backbone) + graph_cost(released)
+    assert round(whole.as_published / 1e9, 3) == 138.344

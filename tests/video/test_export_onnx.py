@@ -31,9 +31,18 @@ def test_without_a_choice_it_is_the_same_network(cells: int) -> None:
     torch.testing.assert_close(found, expected)
 
 
-@pytest.mark.parametrize("graph", ["global_pooling", "roi_pooling", "node_attention"])
-def test_baselines_have_no_structure(graph: str) -> None:
-    whole = network(graph=graph)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"graph": "global_pooling"},
+        {"graph": "roi_pooling"},
+        {"graph": "roi_pooling", "roi_nodes": "backbone"},
+        {"graph": "node_attention"},
+    ],
+    ids=str,
+)
+def test_baselines_have_no_structure(changes: dict[str, object]) -> None:
+    whole = network(**changes)
     given = example(whole, 2)
     with torch.no_grad():
         torch.testing.assert_close(FixedStructure(whole, None)(**given), whole(given["clips"], given["boxes"]).logits)

@@ -33,6 +33,8 @@ VARIANTS: list[dict[str, Any]] = [
     {"similarity": "inner_product", "na_similarity": "inner_product", "tc_nearest": "inner_product"},
     *({"graph": name} for name in get_args(Graph)[1:]),
     {"graph": "node_attention", "cat_global": True},
+    {"graph": "roi_pooling", "roi_nodes": "backbone"},
+    {"na_self": True, "na_activation": True, "u_bias": True, "u_start": "kaiming"},
 ]
 
 
@@ -176,6 +178,28 @@ def test_baselines_are_what_they_say() -> None:
     single = network(graph="difference_propagation")
     state = single.nodes(single.backbone_features(pixels), boxes)
     torch.testing.assert_close(single(pixels, boxes).logits, single.classifier(single.operation(state).mean(dim=1)))
+
+
+@torch.no_grad()
+def test_regions_of_the_backbones_own_map() -> None:
+    """A25: nodes as wide as the backbone's map, and no layer that narrows them."""
+    made = network(graph="roi_pooling", roi_nodes="backbone")
+    pixels, boxes = clips()
+    features = made.backbone_features(pixels)
+    nodes = pool_boxes(features.permute(0, 2, 3, 4, 1), boxes)
+    torch.testing.assert_close(made(pixels, boxes).logits, made.classifier(nodes.mean(dim=1)))
+    assert not hasattr(made, "nodes")
+    with pytest.raises(ValueError, match="boxes: found none"):
+        made(pixels)
+    with pytest.raises(InterplayError, match=r"model\.cat_global"):
+        VideoSettings(graph="roi_pooling", roi_nodes="backbone", cat_global=True)
+
+
+def test_the_variance_may_leave_zero_and_identity_out() -> None:
+    weights = torch.randn(2, 6, 5, generator=torch.Generator().manual_seed(0))
+    every, some = (network(var_of=which).diversity_loss(weights) for which in ("all", "operations"))
+    torch.testing.assert_close(some, weights.sum(1)[:, 2:].var(-1).mean())
+    assert float((every - some).abs()) > 0.01
 
 
 @torch.no_grad()

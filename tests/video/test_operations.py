@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from interplay.video.affinity import Affinity
 from interplay.video.operations import BackgroundIncorporation, Identity
-from interplay.video.operations.node_attention import highest
+from interplay.video.operations.node_attention import NodeAttention, highest
 from interplay.video.regions import box_positions
 from interplay.video.settings import Space, VideoSettings
 from interplay.video.state import ClipContext, NodeLayout, NodeState, nearest
@@ -39,6 +39,8 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     *((name, {"u": "diagonal", "scale": 3.0, "slope": 0.2}) for name in OPERATIONS[:4]),
     *((name, {"similarity": "inner_product"}) for name in OPERATIONS[:4]),
     *((name, {"bias": False}) for name in OPERATIONS[:4]),
+    *((name, {"u_bias": True, "u_start": "kaiming"}) for name in (OPERATIONS[0], *OPERATIONS[2:4])),
+    ("difference_propagation", {"u_bias": True, "u": "diagonal", "similarity": "inner_product"}),
     ("difference_propagation", {"dp_diagonal": "kept"}),
     ("temporal_convolution", {"tc_convolution": "dense"}),
     ("temporal_convolution", {"tc_convolution": "dense", "tc_out": "own_frame"}),
@@ -51,6 +53,7 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("node_attention", {"na": "all"}),
     ("node_attention", {"na_similarity": "inner_product"}),
     ("node_attention", {"na_neighbours": 1}),
+    ("node_attention", {"na_self": True, "na_activation": True}),
 ]
 
 
@@ -126,6 +129,26 @@ def test_gradients(name: str) -> None:
     weights = [parameter.detach().clone().requires_grad_() for parameter in module.parameters()]
     inputs = (state.nodes.clone().requires_grad_(), state.background.clone().requires_grad_(), *weights)
     assert torch.autograd.gradcheck(call, inputs, fast_mode=True)
+
+
+def test_how_u_starts() -> None:
+    identity, normal = Affinity(settings()), Affinity(settings(u_start="kaiming", u_bias=True))
+    assert torch.equal(identity.weight, torch.eye(WIDTH))
+    assert identity.bias is None
+    assert float(normal.weight.detach().fill_diagonal_(0).abs().max()) > 0.1
+    assert normal.bias is not None
+    assert not normal.bias.any()
+    released = operation("temporal_convolution", settings(tc_u=True, u_start="kaiming", u_bias=True), LAYOUT)
+    assert torch.equal(released.affinity.weight, torch.eye(WIDTH))  # type: ignore[union-attr, arg-type]  # never trained
+
+
+def test_a_node_may_be_among_its_own_neighbours() -> None:
+    """All nodes of a clip are then one more than its others."""
+    layout = NodeLayout(2, 2, 3)
+    module = operation("node_attention", settings(na_neighbours=4, na_self=True), layout).double()
+    assert isinstance(module, NodeAttention)
+    found = module.evidence(clips(1, layout))
+    torch.testing.assert_close(found[..., 0], torch.ones_like(found[..., 0]))  # nothing is more like a node than itself
 
 
 @pytest.mark.parametrize("name", OPERATIONS[:2])
@@ -307,7 +330,7 @@ def test_dropout_of_identity() -> None:
 def test_what_does_not_fit() -> None:
     with pytest.raises(ValueError, match="found 6 frames of features, expected at least the 7"):
         operation("temporal_convolution", settings(), NodeLayout(6, 3, 4))
-    with pytest.raises(ValueError, match="na_neighbours: found 24, expected fewer than the 24 nodes"):
+    with pytest.raises(ValueError, match="na_neighbours: found 24, expected at most 23, as a clip has 24 nodes"):
         operation("node_attention", settings(na_neighbours=24), LAYOUT)
     with pytest.raises(ValueError, match="operation: found 'zero'"):
         operation("zero", settings(), LAYOUT)

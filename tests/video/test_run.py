@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 import interplay
 from interplay.errors import InterplayError
 from interplay.evaluation.scores import Scores
+from interplay.training.folder import RunFolder
 from interplay.video.backbone import InflatedResNet50
 from interplay.video.inflation import NORM, names_of
 from interplay.video.network import AGOS
@@ -192,13 +193,34 @@ def test_a_backbone_that_was_given_is_not_stilled(whole: Path, tmp_path: Path, m
         raise Killed
 
     monkeypatch.setattr(PretrainingTask, "training_step", first_step)
-    starts = ({}, {"training__structure_from": str(whole)}, {"backbone__weights": str(weights)})
+    transfer = {"training__structure_from": str(whole)}
+    starts = (
+        {},
+        {**transfer, "training__transfer_backbone": False},
+        transfer,
+        {"backbone__weights": str(weights)},
+    )
     for number, start in enumerate(starts):
         with pytest.raises(Killed):
             train_recipe(tiny(stage1__still_start=True, **start), tmp_path / str(number), stage="1", quiet=True)
-    assert float(seen[0].abs().max()) == 0
+    assert all(float(one.abs().max()) == 0 for one in seen[:2])
     assert float(given[gain].abs().min()) > 0.5
-    assert all(torch.equal(one, given[gain]) for one in seen[1:])
+    assert all(torch.equal(one, given[gain]) for one in seen[2:])
+
+
+def test_a_stage_may_begin_anew_behind_the_structures(whole: Path) -> None:
+    """A20: operations, narrowing layer and classifier from fresh weights; backbone and structure weights stay."""
+    recipe = resolve(tiny(stage3__fresh=True))
+    run = VideoRun(RunFolder(whole), recipe, Sections(recipe), lambda text: None, True, lambda: None)
+    before = StageFolder(whole / "stage2").state()
+    made = run._begun(3, [1, 2]).state_dict()
+    kept = {name for name, value in before.items() if torch.equal(value, made[name])}
+    assert kept >= {name for name in before if name.startswith(("backbone.", "structure_weights."))}
+    assert not kept & {"nodes.layer.weight", "classifier.weight", "cells.0.edges.0.difference.main.transform.weight"}
+    plain = resolve(tiny())
+    run.sections = Sections(plain)
+    made = run._begun(3, [1, 2]).state_dict()
+    assert all(torch.equal(value, made[name]) for name, value in before.items())
 
 
 def test_the_search_clips_and_listens_to_what_was_evaluated(

@@ -56,6 +56,12 @@ def test_diversity_loss_against_numpy(on: Literal["raw", "softmax"], over: Liter
     np.testing.assert_allclose(diversity_loss(torch.from_numpy(weights), on, over), expected, rtol=1e-12)
 
 
+def test_diversity_loss_of_some_operations() -> None:
+    weights = torch.from_numpy(np.random.default_rng(0).normal(size=(4, 6, 5)))
+    expected = np.mean([row.var(ddof=1) for row in weights.numpy().sum(axis=1)[:, 2:]])
+    np.testing.assert_allclose(diversity_loss(weights, places=[2, 3, 4]), expected, rtol=1e-12)
+
+
 def test_diversity_loss_is_least_where_all_are_used_equally() -> None:
     even = torch.eye(3).expand(2, 3, 3) * 4
     assert float(diversity_loss(even)) == 0

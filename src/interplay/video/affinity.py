@@ -13,7 +13,8 @@ from interplay.video.settings import Similarity, VideoSettings
 class Affinity(nn.Module):
     """``s_ij = x̂_iᵀ U x̂_j`` and its rows as shares, ``a_i = softmax_j(scale · s_ij)`` (A5, A13).
 
-    U starts as the identity and has no bias. With ``similarity="inner_product"``, ``s_ij = x_iᵀUx_j / √C`` and the
+    U starts as the identity and has no bias; with ``u_start="kaiming"`` and ``u_bias`` it is a linear layer like the
+    others, ``s_ij = (x̂_iᵀU + bᵀ) x̂_j``. With ``similarity="inner_product"``, ``s_ij = x_iᵀUx_j / √C`` and the
     scale is 1. With ``u="diagonal"`` only the diagonal of the stored matrix acts.
 
     Source: Eqs. 2, 3 and 6; agos.md §4. *Where we differ*: the equations have neither normalisation; the supplement
@@ -25,6 +26,9 @@ class Affinity(nn.Module):
     def __init__(self, settings: VideoSettings) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.eye(settings.width))
+        if settings.u_start == "kaiming":
+            nn.init.kaiming_normal_(self.weight)
+        self.bias = nn.Parameter(torch.zeros(settings.width)) if settings.u_bias else None
         self.diagonal = settings.u == "diagonal"
         self.similarity: Similarity = settings.similarity
         cosine = settings.similarity == "cosine"
@@ -32,8 +36,9 @@ class Affinity(nn.Module):
         self.before = 1.0 if cosine else settings.width**-0.5
 
     def project(self, left: Float[Tensor, "batch left width"]) -> Float[Tensor, "batch left width"]:
-        """x̂_iᵀU."""
+        """x̂_iᵀU, with its bias where it has one."""
         made = left * self.weight.diagonal() if self.diagonal else left @ self.weight
+        made = made if self.bias is None else made + self.bias
         return made if self.before == 1.0 else made * self.before
 
     def relations(

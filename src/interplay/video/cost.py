@@ -137,7 +137,8 @@ def operation_cost(name: str, network: AGOS, *, shared_cosine: bool = False) -> 
         return Cost(projection + 2 * seen + linear, projection + 2 * seen + linear + elements, linear + elements)
     assert name == "node_attention"
     linear = nodes * (layout.nodes + 9 if settings.na == "all" else 4 * settings.na_neighbours)
-    return Cost(cosine + linear, cosine + linear, linear)
+    activated = elements if settings.na_activation else 0
+    return Cost(cosine + linear, cosine + linear + activated, linear + activated)
 
 
 def graph_cost(network: AGOS, structure: Structure | None = None) -> Cost:
@@ -149,6 +150,8 @@ def graph_cost(network: AGOS, structure: Structure | None = None) -> Cost:
     if settings.graph == "global_pooling":
         entered = layout.steps * layout.cells * channels
         return made + Cost(0, entered, entered)
+    if not settings.narrows:
+        return made + Cost(*[layout.nodes * layout.cells * channels] * 2, layout.nodes * 49 * channels)
     cells = layout.steps * layout.cells
     product, regions = cells * width * channels, layout.nodes * layout.cells * width
     activated = cells * width if settings.fc_act else 0

@@ -46,6 +46,8 @@ class FixedStructure(nn.Module):
         features = network.backbone_features(clips)
         if network.model.graph == "global_pooling":
             return network.classify(network.pooled_features(features))
+        if not network.model.narrows:
+            return network.classify(network.pooled_regions(features, boxes))
         state = network.nodes(features, boxes)
         extra = [state.background.mean(dim=(1, 2))] if network.model.cat_global else []
         if self.structure is None:

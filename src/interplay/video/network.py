@@ -113,12 +113,12 @@ class AGOS(nn.Module):
         self.layout = NodeLayout((frames + 1) // 2, boxes, self.grid[0] * self.grid[1])
         self.classes, self.frames, self.size = classes, frames, (height, width)
         channels = settings.channels
-        extent = (height / settings.stride, width / settings.stride)
+        self.extent = (height / settings.stride, width / settings.stride)
         width = model.width
         self.space, self.superedges = SPACES[model.space], superedges(model.supernodes)
 
-        if model.graph != "global_pooling":
-            self.nodes = NodeFeatures(channels, model, extent)
+        if model.narrows:
+            self.nodes = NodeFeatures(channels, model, self.extent)
         if model.graph == "agos":
             edges, count = len(self.superedges), len(self.space)
             self.structure_weights: nn.Module
@@ -134,7 +134,7 @@ class AGOS(nn.Module):
                 nn.Sequential(linear(width * model.supernodes, width), nn.LayerNorm(width)) for _ in range(between)
             )
             pooled = width * model.supernodes
-        elif model.graph == "global_pooling":
+        elif not model.narrows:
             pooled = channels
         else:
             if model.graph != "roi_pooling":
@@ -160,6 +160,13 @@ class AGOS(nn.Module):
         """X_g: mean over time and space, summed in full precision."""
         return features.mean(dim=(2, 3, 4), dtype=torch.promote_types(features.dtype, torch.float32))
 
+    def pooled_regions(
+        self, features: Float[Tensor, "batch channel step y x"], boxes: Float[Tensor, "batch step box 4"]
+    ) -> Float[Tensor, "batch channel"]:
+        """Mean over the boxes of the backbone's map, not narrowed (A25)."""
+        maps = features.permute(0, 2, 3, 4, 1)
+        return pool_boxes(maps, boxes, self.model.roi, self.model.roi_pool, self.extent).mean(dim=1)
+
     def weights(
         self, features: Float[Tensor, "batch channel step y x"], state: NodeState | None = None
     ) -> Float[Tensor, "batch edge operation"]:
@@ -181,7 +188,10 @@ class AGOS(nn.Module):
 
     def diversity_loss(self, weights: Float[Tensor, "batch edge operation"]) -> Float[Tensor, ""]:
         """L_var (Eq. 13) in the settings' reading."""
-        return diversity_loss(weights, self.model.var_on, self.model.var_over)
+        places = None
+        if self.model.var_of == "operations":
+            places = [place for place, name in enumerate(self.space) if name not in ("zero", "identity")]
+        return diversity_loss(weights, self.model.var_on, self.model.var_over, places)
 
     def structure_parameters(self) -> list[nn.Parameter]:
         """A: what the second optimiser of the search trains."""
@@ -237,7 +247,10 @@ class AGOS(nn.Module):
             features = self.backbone_features(clips)
         if self.model.graph == "global_pooling":
             return VideoOutput(self.classify(self.pooled_features(features)), None, None)
-        state = self._state(features, boxes)
+        if not self.model.narrows:
+            pooled = self.pooled_regions(features, self._fitting(features, boxes))
+            return VideoOutput(self.classify(pooled), None, None)
+        state: NodeState = self.nodes(features, self._fitting(features, boxes))
         extra = [state.background.mean(dim=(1, 2))] if self.model.cat_global else []
         if self.model.graph != "agos":
             nodes = state.nodes if self.model.graph == "roi_pooling" else self.operation(state)
@@ -275,7 +288,8 @@ class AGOS(nn.Module):
         logits: Tensor = self.classifier(self.dropout(pooled))
         return logits
 
-    def _state(self, features: Tensor, boxes: Tensor | None) -> NodeState:
+    def _fitting(self, features: Tensor, boxes: Tensor | None) -> Tensor:
+        """The boxes, which fit the map."""
         if boxes is None:
             raise ValueError(f"boxes: found none, expected some with graph {self.model.graph!r}")
         layout = self.layout
@@ -286,5 +300,4 @@ class AGOS(nn.Module):
                 f"network input: found a map of {found[1:4]} and boxes {tuple(boxes.shape)}, expected "
                 f"{expected[1:4]} (frames, height, width) and {(*expected[4:], 4)}"
             )
-        made: NodeState = self.nodes(features, boxes)
-        return made
+        return boxes

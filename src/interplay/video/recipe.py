@@ -30,11 +30,13 @@ class VideoTraining(TrainingSettings):
         structure_from: a finished run of AGOS: its structure weights are kept as they are, its backbone is what stage
             1 begins with, and everything else is trained here (supplement 3.3). With begin_from, which gives the first
             stage, only the structure weights are taken (supplement 3.5).
+        transfer_backbone: with structure_from, stage 1 begins with that run's backbone (A28); false: as without it.
         frozen_bf16: run the frozen backbone of stages 2 and 3 in bfloat16.
     """
 
     begin_from: str | None = None
     structure_from: str | None = None
+    transfer_backbone: bool = True
     frozen_bf16: bool = False
     score_train: bool = False
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from torch import Tensor
 
 from interplay.data.datasets import open_videos
 from interplay.data.videos import VideoDataset
@@ -294,20 +295,24 @@ class VideoRun:
         transferred = sections.training.structure_from
         if number == 1:
             network = self.build("global_pooling", load=True)
-            if transferred is not None:
-                state = _finished_state(Path(transferred))
-                take_over(network, backbone_state(state), Path(transferred), "its backbone")
+            given = transferred if sections.training.transfer_backbone else None
+            if given is not None:
+                take_over(network, backbone_state(_finished_state(Path(given))), Path(given), "its backbone")
             if sections.stage1.still_start:
-                begin_still(network, transferred is not None or sections.backbone.weights is not None)
+                begin_still(network, given is not None or sections.backbone.weights is not None)
             return network
         network = self.build()
         earlier = self.folder_of(before[-1])
         state = earlier.state()
-        if before[-1] > 1:
+        settings = sections.of(number)
+        fresh = isinstance(settings, Refinement) and settings.fresh
+        if before[-1] > 1 and not fresh:
             network.load_state_dict(state)
             return network
         take_over(network, backbone_state(state), earlier.path, "its backbone")
-        if transferred is not None:
+        if before[-1] > 1:
+            take_over(network, weights_state(state, sections.model), earlier.path, "its structure weights")
+        elif transferred is not None:
             take_over(network, self._given_weights(Path(transferred)), Path(transferred), "its structure weights")
         return network
 
@@ -320,15 +325,13 @@ class VideoRun:
         mine, theirs = self.sections.model, section(load_recipe(run), "model", VideoSettings)
         if theirs.graph != "agos":
             raise InterplayError(f"{run}: found a run without structure weights, expected one of AGOS")
-        from_map = mine.adaptive and mine.alpha_in == "map"
-        for key in (*READ_BY_WEIGHTS, *(READ_BY_MAP_WEIGHTS if from_map else ())):
+        for key in (*READ_BY_WEIGHTS, *(READ_BY_MAP_WEIGHTS if reads_map(mine) else ())):
             found, expected = getattr(theirs, key), getattr(mine, key)
             if found != expected:
                 raise InterplayError(
                     f"training.structure_from: {run}: found model.{key} {found}, expected this recipe's {expected}"
                 )
-        read = ("structure_weights.", "nodes.") if from_map else ("structure_weights.",)
-        return {name: value for name, value in _finished_state(run).items() if name.startswith(read)}
+        return weights_state(_finished_state(run), mine)
 
     def _kept(self, network: AGOS) -> KeptFeatures:
         """Maps of the frozen backbone, computed once for stages 2 and 3."""
@@ -405,6 +408,17 @@ class VideoRun:
 
     def summaries(self) -> list[dict[str, Any]]:
         return [self.folder_of(number).summary() for number in self.sections.plan]
+
+
+def reads_map(model: VideoSettings) -> bool:
+    """Whether structure weights are computed from the narrowed map."""
+    return model.graph == "agos" and model.adaptive and model.alpha_in == "map"
+
+
+def weights_state(state: Mapping[str, Tensor], model: VideoSettings) -> State:
+    """The structure weights in a network's state, with the layer that makes what they read where that is a map."""
+    read = ("structure_weights.", "nodes.") if reads_map(model) else ("structure_weights.",)
+    return {name: value for name, value in state.items() if name.startswith(read)}
 
 
 def _finished_state(run: Path) -> State:

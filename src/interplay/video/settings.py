@@ -110,9 +110,13 @@ class VideoSettings:
         input_ln: LayerNorm on nodes and background (A5).
         roi: kernel of RoIAlign (A34): "standard" (two samples per bin and axis, aligned) or "legacy" (release).
         roi_pool: how a box's 7×7 bins become one feature (A4).
+        roi_nodes: what the graph "roi_pooling" pools over boxes (A25): the "narrowed" map of all other graphs, or the
+            "backbone" map itself, which its classifier then reads.
         similarity: of the affinities (A5): "cosine" (softmax of 5·x̂ᵀUx̂) or "inner_product" (of xᵀUx/√C).
         scale: the 5 of the former.
         u: "full", or "diagonal": only the diagonal of the stored matrix acts (A13; release).
+        u_start: U begins as the "identity" or "kaiming"-normal (A13).
+        u_bias: of U (A13): (U x̂_i + b)ᵀx̂_j.
         bias: of W, V and the temporal kernel (A13).
         slope: of LeakyReLU (A14).
         dp_diagonal: own node in difference propagation (A6): "masked" and rows renormalised, or "kept".
@@ -126,6 +130,8 @@ class VideoSettings:
         na: node attention (A11): "top" (the M most similar others and differences in position; paper) or "all"
             (cosines to all nodes in order and the own nine position numbers; release).
         na_neighbours: M.
+        na_self: a node may be among its own M most similar ones (A11).
+        na_activation: δ behind node attention (A12).
         na_similarity: "cosine" or "inner_product" (A11).
         share_fa: the substructures of a superedge share feature aggregation and node attention.
         identity_dropout: behind identity during the search (A15).
@@ -133,6 +139,7 @@ class VideoSettings:
             C-wide map, with a bias; release).
         exclude_zero: zero cannot be the strongest operation (A30).
         var_on: the variance loss sees "raw" structure weights or their "softmax" over operations (A17).
+        var_of: "all" candidates, or the "operations" without zero and identity (A17).
         var_over: variance per "clip", or of the mean over the "batch" (A17).
         cat_global: the mean of the background map joins the pooled nodes (A22; release).
         dropout: in front of the classifier.
@@ -148,9 +155,12 @@ class VideoSettings:
     input_ln: bool = False
     roi: Literal["standard", "legacy"] = "standard"
     roi_pool: Literal["mean", "max"] = "mean"
+    roi_nodes: Literal["narrowed", "backbone"] = "narrowed"
     similarity: Similarity = "cosine"
     scale: float = 5.0
     u: Literal["full", "diagonal"] = "full"
+    u_start: Literal["identity", "kaiming"] = "identity"
+    u_bias: bool = False
     bias: bool = True
     slope: float = 0.01
     dp_diagonal: Literal["masked", "kept"] = "masked"
@@ -163,12 +173,15 @@ class VideoSettings:
     bi_rel: Literal["raw", "softmax"] = "raw"
     na: Literal["top", "all"] = "top"
     na_neighbours: int = 16
+    na_self: bool = False
+    na_activation: bool = False
     na_similarity: Similarity = "cosine"
     share_fa: bool = False
     identity_dropout: float = 0.5
     alpha_in: Literal["backbone", "map"] = "backbone"
     exclude_zero: bool = False
     var_on: Literal["raw", "softmax"] = "raw"
+    var_of: Literal["all", "operations"] = "all"
     var_over: Literal["clip", "batch"] = "clip"
     cat_global: bool = False
     dropout: float = 0.0
@@ -182,6 +195,15 @@ class VideoSettings:
         require(self.scale > 0, "model.scale", self.scale, "a positive number")
         for key in ("identity_dropout", "dropout"):
             require(0 <= getattr(self, key) < 1, f"model.{key}", getattr(self, key), "a number in [0, 1)")
+        good = self.narrows or not self.cat_global or self.graph == "global_pooling"
+        require(
+            good, "model.cat_global", self.cat_global, "false, as with roi_nodes 'backbone' there is no narrowed map"
+        )
+
+    @property
+    def narrows(self) -> bool:
+        """Whether there is a C-wide map: not where the backbone's own is pooled."""
+        return self.graph != "global_pooling" and (self.graph, self.roi_nodes) != ("roi_pooling", "backbone")
 
     @property
     def coordinates(self) -> int:

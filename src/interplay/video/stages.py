@@ -143,6 +143,8 @@ class Refinement:
             lower loss, and not below ``lowest``.
         lowest: the rate at which the stage may end.
         flat: evaluations without a lower loss, at the lowest rate, after which it ends; 0: it never ends early.
+        fresh: operations, narrowing layer and classifier begin anew; only the backbone and the structure weights come
+            from the stage before (A20).
         fixed_layers: of stage 4: parts of the backbone that stay as they are: −1 none, 0 the stem, k also the first k
             stages.
         batch_size: clips per step; None for input.batch_size.
@@ -156,6 +158,7 @@ class Refinement:
     factor: float = 0.1
     lowest: float = 0.0001
     flat: int = 5
+    fresh: bool = False
     fixed_layers: int = 0
     batch_size: int | None = None
 

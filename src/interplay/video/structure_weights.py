@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -59,15 +60,19 @@ def diversity_loss(
     weights: Float[Tensor, "batch edge operation"],
     on: Literal["raw", "softmax"] = "raw",
     over: Literal["clip", "batch"] = "clip",
+    places: Sequence[int] | None = None,
 ) -> Float[Tensor, ""]:
     """``L_var = 1/(|O|−1) Σ_o (α_o − ᾱ)²`` with ``α_o = Σ_ij α^ij_o`` (Eq. 13), averaged over the clips (A17).
 
     Args:
         weights: raw structure weights, zero and identity included.
+        places: of the operations whose weights vary; None for all.
         on: sum the raw weights (the equation) or their softmax over the operations (release).
         over: variance per clip, or of the mean over the clips of the batch, which lets clips specialise.
     """
     summed = (weights.softmax(dim=-1) if on == "softmax" else weights).sum(dim=1)
+    if places is not None:
+        summed = summed[:, list(places)]
     if over == "batch":
         summed = summed.mean(dim=0, keepdim=True)
     return summed.var(dim=-1, unbiased=True).mean()

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from interplay.video.affinity import linear, without_self
+from interplay.video.affinity import NormalisedActivation, linear, without_self
 from interplay.video.settings import VideoSettings
 from interplay.video.state import NodeLayout, NodeState
 
@@ -18,13 +18,15 @@ class NodeAttention(nn.Module):
     differences s_i − s_j in position (x, y, t). With ``na="all"``, a_i are the similarities to all nodes in order, the
     node itself included, and the node's own nine position numbers stand in the place of differences.
 
+    Options: ``na_self`` (the node itself is one of the M); ``na_activation`` (``z_i = δ(w_i · x_i)``).
+
     Source: Eq. 9; agos.md §4.5, A11, A12. *Where we differ*: M is not given anywhere; 16, as something that stays has
     one counterpart in each of 15 other frames. The release has no M at all ("all").
 
     Shapes: nodes (B, N, C), positions (B, N, 3 or 9) → (B, N, C).
 
     Raises:
-        ValueError: M is not smaller than N.
+        ValueError: M is not smaller than N, or with ``na_self`` larger.
     """
 
     def __init__(self, settings: VideoSettings, layout: NodeLayout) -> None:
@@ -34,12 +36,16 @@ class NodeAttention(nn.Module):
         if self.neighbours is None:
             inputs = layout.nodes + settings.coordinates
         else:
-            if self.neighbours >= layout.nodes:
+            others = layout.nodes if settings.na_self else layout.nodes - 1
+            if self.neighbours > others:
                 raise ValueError(
-                    f"na_neighbours: found {self.neighbours}, expected fewer than the {layout.nodes} nodes of a clip"
+                    f"na_neighbours: found {self.neighbours}, expected at most {others}, as a clip has {layout.nodes} "
+                    "nodes"
                 )
             inputs = self.neighbours * (1 + settings.coordinates)
         self.weight = linear(inputs, 1)
+        self.own = settings.na_self
+        self.activation = NormalisedActivation(settings) if settings.na_activation else None
 
     def evidence(self, state: NodeState) -> Float[Tensor, "batch node evidence"]:
         """[a_i; Δs_i]."""
@@ -47,7 +53,7 @@ class NodeAttention(nn.Module):
         if self.neighbours is None:
             return torch.cat((similarity, state.positions.to(similarity.dtype)), dim=-1)
         batch, nodes, _ = similarity.shape
-        others = without_self(similarity.detach())
+        others = similarity.detach() if self.own else without_self(similarity.detach())
         if torch.compiler.is_exporting():  # ONNX has no stable sort, and its own TopK takes the lower index of a tie
             index = others.topk(self.neighbours, dim=-1).indices
         else:
@@ -64,7 +70,8 @@ class NodeAttention(nn.Module):
         return made.squeeze(-1).sigmoid()
 
     def forward(self, state: NodeState) -> Float[Tensor, "batch node width"]:
-        return self.attention(state)[..., None] * state.nodes
+        made = self.attention(state)[..., None] * state.nodes
+        return made if self.activation is None else self.activation(made)
 
 
 def highest(values: Float[Tensor, "*any place"], count: int) -> Int64[Tensor, "*any count"]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
@@ -43,7 +45,8 @@ class TemporalConvolution(nn.Module):
                 "the kernel (more frames, a smaller tc_kernel, or tc_padding 'zero')"
             )
         self.nearest_by = settings.tc_nearest
-        self.affinity = Affinity(settings).requires_grad_(False) if settings.tc_u else None
+        plain = replace(settings, u_start="identity", u_bias=False)  # nothing trains it
+        self.affinity = Affinity(plain).requires_grad_(False) if settings.tc_u else None
         self.depthwise = settings.tc_convolution == "depthwise"
         self.weight = nn.Parameter(torch.empty(width, 1 if self.depthwise else width, kernel))
         nn.init.kaiming_normal_(self.weight)
