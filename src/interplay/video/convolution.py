@@ -27,7 +27,8 @@ def convolve(
     last = x.is_contiguous(memory_format=torch.channels_last_3d)
     if last and stride[0] == 1:
         if (taps, rows, columns) == (1, 1, 1):
-            seen = x[:, :, :, :: stride[1], :: stride[2]].permute(0, 2, 3, 4, 1)
+            # Permuted before it is cut: a cut's gradient lies in memory as what was cut, and stays channels last.
+            seen = x.permute(0, 2, 3, 4, 1)[:, :, :: stride[1], :: stride[2]]
             made = functional.linear(seen.reshape(-1, seen.shape[-1]), weight.flatten(1), bias)  # one plain product
             return made.view(*seen.shape[:-1], -1).permute(0, 4, 1, 2, 3)
         batch, channels, frames, height, width = x.shape
