@@ -194,7 +194,7 @@ def test_a_backbone_that_was_given_is_not_stilled(whole: Path, tmp_path: Path, m
 
     monkeypatch.setattr(PretrainingTask, "training_step", first_step)
     transfer = {"training__structure_from": str(whole)}
-    starts = (
+    starts: tuple[dict[str, Any], ...] = (
         {},
         {**transfer, "training__transfer_backbone": False},
         transfer,
@@ -238,7 +238,12 @@ def test_the_search_clips_and_listens_to_what_was_evaluated(
 
     step = Plateau.step
     monkeypatch.setattr(SearchTask, "on_before_optimizer_step", noted)
-    monkeypatch.setattr(Plateau, "step", lambda self, loss: (told.append(loss), step(self, loss)))
+
+    def heard(self: Plateau, loss: float) -> None:
+        told.append(loss)
+        step(self, loss)
+
+    monkeypatch.setattr(Plateau, "step", heard)
     recipe = tiny(
         training__begin_from=str(whole / "stage1"),
         training__gradient_clip=1e-3,

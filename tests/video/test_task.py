@@ -181,7 +181,11 @@ def test_the_logits_of_a_videos_clips_are_averaged_by_its_name() -> None:
             rows.append(model(batch.clips(), batch.boxes).logits.mean(0))
     np.testing.assert_allclose(found.logits, torch.stack(rows).numpy(), rtol=1e-4, atol=1e-5)
     again, forced = scored(
-        model, made, "test", torch.device("cpu"), structures(model, made, [0], torch.device("cpu")).most_frequent()
+        model,
+        made,
+        "test",
+        torch.device("cpu"),
+        structures(model, made.chosen([0]), torch.device("cpu")).most_frequent(),
     )
     assert np.array_equal(again.logits, found.logits)
     assert forced is not None
@@ -191,7 +195,7 @@ def test_the_logits_of_a_videos_clips_are_averaged_by_its_name() -> None:
 @pytest.mark.parametrize("alpha_in", ["backbone", "map"])
 def test_structures_are_those_of_the_deterministic_clip(alpha_in: str) -> None:
     made, model = data(), network(alpha_in=alpha_in).eval()
-    found = structures(model, made, [16, 18], torch.device("cpu"))
+    found = structures(model, made.chosen([16, 18]), torch.device("cpu"))
     assert found.ids == ("square-16", "square-18")
     assert found.labels.tolist() == [0, 2]
     assert found.choices.tolist() == found.weights.argmax(-1).tolist()

@@ -151,7 +151,8 @@ def graph_cost(network: AGOS, structure: Structure | None = None) -> Cost:
         entered = layout.steps * layout.cells * channels
         return made + Cost(0, entered, entered)
     if not settings.narrows:
-        return made + Cost(*[layout.nodes * layout.cells * channels] * 2, layout.nodes * 49 * channels)
+        pooled = layout.nodes * layout.cells * channels
+        return made + Cost(pooled, pooled, layout.nodes * 49 * channels)
     cells = layout.steps * layout.cells
     product, regions = cells * width * channels, layout.nodes * layout.cells * width
     activated = cells * width if settings.fc_act else 0

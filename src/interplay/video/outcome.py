@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from interplay.training.running import history, summary
 from interplay.video.card import default_card
 from interplay.video.datamodule import VideoData
 from interplay.video.network import AGOS
+from interplay.video.preparation import VideoBatch
 from interplay.video.recogniser import VideoRecogniser
 from interplay.video.structure import Structure
 
@@ -132,12 +133,12 @@ def scored(
 
 
 @torch.no_grad()
-def structures(network: AGOS, data: VideoData, rows: Sequence[int], device: torch.device) -> Structures:
-    """Structures of the deterministic clips of these videos."""
+def structures(network: AGOS, batches: Iterable[VideoBatch], device: torch.device) -> Structures:
+    """Structures of clips, as :meth:`VideoData.iterate` and :meth:`VideoData.chosen` give them."""
     ids: list[str] = []
     labels: list[int] = []
     weights: list[Tensor] = []
-    for batch in data.chosen(rows):
+    for batch in batches:
         moved = batch.to(device)
         features = moved.features if moved.features is not None else network.backbone_features(moved.clips()).float()
         weights.append(network.weights(features).detach().float().cpu())
@@ -174,7 +175,7 @@ def finish(
     found: dict[str, Structures] = {}
     if network.structure_parameters():
         for part in ("train", *data.evaluation_parts):
-            found[part] = structures(network, data, data.parts[part].tolist(), device)
+            found[part] = structures(network, data.iterate(part), device)
         for part, one in found.items():
             one.save(folder.path / f"structures-{part}.npz")
     frequent = found["train"].most_frequent() if found else None
