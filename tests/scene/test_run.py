@@ -219,6 +219,8 @@ def test_a_detector_trains_and_is_taken_frozen(tmp_path: Path) -> None:
     assert -1 <= result["metrics"]["last"]["test_mAP50"] <= 1
     assert "test_" not in (tmp_path / "detector" / "metrics.csv").read_text().splitlines()[0]
     taken = small("frequency", detector__weights=str(tmp_path / "detector"), training__epochs=1)
+    with pytest.raises(InterplayError, match=r"input\.channels: found bgr, expected rgb"):
+        train_recipe({**taken, "input": {**taken["input"], "channels": "bgr"}}, tmp_path / "other", quiet=True)
     train_recipe(taken, tmp_path / "run", quiet=True)
     trained = {
         name.removeprefix("network."): value

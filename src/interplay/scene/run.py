@@ -129,7 +129,9 @@ class Sections:
 
     def build(self, dataset: SceneDataset, statistics: SceneStatistics) -> SceneGraphModel:
         """The model with its starting weights."""
-        detector = None if self.model.features == "geometry" else self.detector.build(dataset.vocabulary)
+        detector = (
+            None if self.model.features == "geometry" else self.detector.build(dataset.vocabulary, self.input.channels)
+        )
         model = SceneGraphModel(dataset.vocabulary, statistics, self.model, self.head, detector, self.interaction)
         if self.model.weights is not None:
             begin_from(model, self.model.weights)

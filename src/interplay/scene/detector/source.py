@@ -13,6 +13,7 @@ from interplay.scene.detector.backbones import BackboneName
 from interplay.scene.detector.converter import load_published, load_torchvision, read_checkpoint
 from interplay.scene.detector.model import Detector
 from interplay.scene.detector.settings import DetectorSettings
+from interplay.scene.preparation import Channels
 from interplay.training.model_folder import FolderModel
 from interplay.training.settings import require
 from interplay.training.shipped import find_model, shipped_models
@@ -48,14 +49,18 @@ class DetectorSource:
         require(self.channels >= 1, "detector.channels", self.channels, "at least 1")
         require(self.width >= 1, "detector.width", self.width, "at least 1")
 
-    def build(self, vocabulary: Vocabulary) -> Detector:
-        """A detector for these classes. InterplayError where weights cannot be found or do not fit."""
+    def build(self, vocabulary: Vocabulary, channels: Channels | None = None) -> Detector:
+        """A detector for these classes, and for pictures of these ``input.channels`` (None: not compared).
+
+        Raises:
+            InterplayError: weights cannot be found, do not fit, or are those of a folder trained on other channels.
+        """
         made = Detector(len(vocabulary.classes), self.backbone, self.channels, self.width, SETTINGS[self.numbers]())
         if self.weights is not None:
-            self._fill(made, self.weights, vocabulary)
+            self._fill(made, self.weights, vocabulary, channels)
         return made
 
-    def _fill(self, detector: Detector, weights: str, vocabulary: Vocabulary) -> None:
+    def _fill(self, detector: Detector, weights: str, vocabulary: Vocabulary, channels: Channels | None) -> None:
         if weights.endswith(".pth"):
             load_published(detector, read_checkpoint(weights), weights)
             return
@@ -72,6 +77,11 @@ class DetectorSource:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         if tuple(config.get("classes", ())) != vocabulary.classes[1:]:
             raise InterplayError(f"detector.weights: {weights} was trained on other classes than this data set's")
+        seen = config.get("preparation", {}).get("channels", channels)
+        if channels is not None and seen != channels:
+            raise InterplayError(
+                f"input.channels: found {channels}, expected {seen}, as detector.weights {weights} has it"
+            )
         if config.get("system") == "detector":
             source = DetectorFolder.from_pretrained(str(folder)).detector
         else:

@@ -182,7 +182,7 @@ def run_resolved(
         dataset = open_scenes(named.pop("name"), **named)
         data = SceneData(dataset, settings, training.seed, world_size(training), need_relations=False)
         pl.seed_everything(training.seed, verbose=False)
-        detector = source.build(dataset.vocabulary)
+        detector = source.build(dataset.vocabulary, settings.channels)
         if source.backbone != "small":
             detector.freeze_stages()
         task = DetectorTask(detector, optimiser, data, training.seed)
