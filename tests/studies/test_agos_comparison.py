@@ -8,11 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
+from tests.video.made_up import MadeUp
+from tests.video.test_task import network
 
 from interplay.cli import main
 from interplay.evaluation.scores import Scores
 from interplay.studies.agos_comparison import clip_interval, gain, pair_gain, scores_in
+from interplay.studies.video_evaluation import evaluate_video_models
+from interplay.video.datamodule import VideoData, VideoInput
+from interplay.video.outcome import scored
+from interplay.video.recogniser import VideoRecogniser
+from interplay.video.run import videos_of
 
 
 def scores(seed: int, share: float, sources: int = 20, each: int = 5) -> Scores:
@@ -46,8 +54,6 @@ def test_sources_are_looked_up_for_runs_that_did_not_keep_them(tmp_path: Path) -
     data = {"name": "playground_videos", "test_clips": 2, "train_clips": 0, "validation_clips": 0}
     data |= {"classes": ["Opening something", "Closing something"]}
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump({"data": data}))
-    from interplay.video.run import videos_of
-
     dataset = videos_of(data)
     bare = Scores(tuple(dataset.ids), np.zeros((4, 2), np.float32), np.asarray(dataset.labels), dataset.classes)
     bare.save(tmp_path / "scores-test.npz")
@@ -77,3 +83,17 @@ def test_five_folds_are_one_protocol(tmp_path: Path, capsys: pytest.CaptureFixtu
     low, high = clip_interval([whole], 1000)
     assert (top1["low"], top1["high"]) == pytest.approx((low, high), abs=0.06)
     assert Scores.load(tmp_path / "out" / "scores.npz").sources is not None
+
+
+def test_videos_keep_their_sources_from_training_to_evaluation() -> None:
+    dataset = MadeUp(train=1, validation=0, test=6)
+    dataset.groups = tuple(f"film {row // 2}" for row in range(len(dataset)))
+    settings = VideoInput(frames=4, height=24, width=24, boxes=3, batch_size=4, test_count=1)
+    data = VideoData(dataset, settings, 5)
+    model = network(graph="roi_pooling").eval()
+    expected = ("film 0", "film 1", "film 1", "film 2", "film 2", "film 3")
+    assert scored(model, data, "test", torch.device("cpu"))[0].sources == expected
+    found = evaluate_video_models([VideoRecogniser.of(model, data, {"name": "made_up"}, "", "mine")], dataset, {})
+    assert found.scores.sources == expected
+    assert found.protocol["intervals"]["drawn"] == "4 sources"
+    assert any("4 sources of 6 clips" in note for note in found.notes)

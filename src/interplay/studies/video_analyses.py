@@ -8,8 +8,7 @@ Figs 1 to 6; agos.md §12.
 from __future__ import annotations
 
 import math
-import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,7 @@ from interplay.studies.agos_figures import FREQUENT, searches_of, structures_in,
 from interplay.studies.agos_tables import OPERATIONS
 from interplay.studies.report import Drawer, percent
 from interplay.studies.video_pictures import OpenedRun
-from interplay.studies.video_runs import VideoRun, recipe_in
+from interplay.studies.video_runs import VideoRun, recipe_in, train_command, transfer_command
 from interplay.training.folder import flat
 from interplay.video.analysis import association, cases, entropies, operation_accuracies, structure_use
 from interplay.video.held_clips import exchanged, pair_to_swap, swap
@@ -33,8 +32,6 @@ from interplay.viz import structures as drawing
 DRAWN = 4
 """Structures that are drawn as graphs."""
 MOST_TRANSFERS = 3
-OTHER_DATA: Mapping[str, str] = {"something_v1": "agos/something-v2", "something_v2": "agos/something-v1"}
-"""Data set → the recipe that its structure weights are transferred to in the paper."""
 
 
 def _structures_of(run: VideoRun) -> Structures:
@@ -59,14 +56,6 @@ def _answered(run: VideoRun) -> str:
     """The clips that are answered anew for a picture, in words."""
     opened = _opened_of(run)
     return f"{len(opened.held)} {opened.part} clips, the deterministic clip of each, classes in turn"
-
-
-def _command(run: VideoRun, ending: str, *changes: str, first_stage: bool = True) -> str:
-    """The command line that trains this run's recipe with changes into a folder beside it."""
-    words = ["interplay", "train", str(run.folder / "recipe.yaml"), *changes]
-    if first_stage and (run.folder / "stage1" / "stage.json").is_file():
-        words += ["--training.begin_from", str(run.folder / "stage1")]
-    return shlex.join([*words, "--out", str(run.folder.parent / f"{run.folder.resolve().name}-{ending}")])
 
 
 # -- structures --------------------------------------------------------------------------------------------------------
@@ -114,7 +103,8 @@ def _structures(drawer: Drawer, run: VideoRun) -> None:
 def _two_clips(drawer: Drawer, run: VideoRun) -> None:
     structures, clips, titles = pictures.clips_with_structures(_opened_of(run))
     which = (
-        "of the two most frequent structures the surest rightly recognised clip each, of different classes"
+        "of the two most frequent structures the surest clip each, rightly recognised and of different classes where "
+        "there are such"
         if len(titles) > 1
         else "all clips have this structure"
     )
@@ -157,38 +147,30 @@ def _transfer(drawer: Drawer, run: VideoRun) -> None:
         uses, here, there = pictures.transferred(own, classes, gone, others, name)
         stem = "transfer" + (f"-{number + 1}" if number else "")
         drawer.figure(
+            pictures.cells(uses, classes, len(own.ids)),
+            f"{stem}-cells",
+            f"The {len(uses)} most frequent structures of {name} as graphs",
+            f"Supplement, Figs 2 to 4 (a): the {len(uses)} most frequent structures where they were searched ({name}, "
+            f"{len(own.ids)} {measured_part(source)} clips).",
+        )
+        drawer.figure(
             here,
             f"{stem}-own",
             f"Share of each class's clips with each of {len(uses)} structures where they were searched: {name}",
-            f"Supplement, Figs 2 to 4: the {len(uses)} most frequent structures where they were searched ({name}, "
-            f"{len(own.ids)} {measured_part(source)} clips).",
+            f"Figs 2 to 4 (b): share of each class's clips that have them, of the same clips of {name}.",
         )
         drawer.figure(
             there,
             f"{stem}-moved",
             f"Share of each class's clips with the same structures where they were transferred: {other}",
-            f"The same structures with the structure weights fixed and everything else trained on {other} "
+            f"Figs 2 to 4 (c): the same with the structure weights fixed and everything else trained on {other} "
             f"({len(gone.ids)} {measured_part(target)} clips; run {target.name}).",
         )
     if not run.beside.transfers:
         drawer.page.note(
             "No run beside this one took its structure weights to other data (supplement, Figs 2 to 4). It is made by: "
-            + _transfer_command(run)
+            + transfer_command(run)
         )
-
-
-def _transfer_command(run: VideoRun) -> str:
-    recipe = run.recipe or {}
-    data = recipe.get("data") or {}
-    weights = ["--training.structure_from", str(run.folder)]
-    if data.get("name") != "playground_videos":
-        out = run.folder.parent / f"{run.folder.resolve().name}-transferred"
-        other = OTHER_DATA.get(str(data.get("name")), "RECIPE")
-        return shlex.join(["interplay", "train", other, "--data.root", "DIR", *weights, "--out", str(out)])
-    changes = ["--data.seed", str(int(data.get("seed", 0)) + 1), "--data.misses", "0.0", *weights]
-    if (recipe.get("training") or {}).get("begin_from") is not None:
-        changes += ["--training.begin_from", "null"]
-    return _command(run, "transferred", *changes, first_stage=False)
 
 
 def _data_in_words(source: Path, target: Path) -> tuple[str, str]:
@@ -278,7 +260,7 @@ def _one_side(drawer: Drawer, run: VideoRun) -> None:
     ending, other = ("with-l-var", "0.1") if weight == 0 else ("without-l-var", "0.0")
     drawer.page.note(
         "No two runs beside this one differ in the variance loss alone. This run's counterpart is made by: "
-        + _command(run, ending, "--stage2.diversity", other)
+        + train_command(run, ending, "--stage2.diversity", other)
         + " (the paper's pair, non-adaptive with the original operations, by: interplay reproduce agos.s5)"
     )
 
@@ -345,7 +327,7 @@ def _operations(drawer: Drawer, run: VideoRun) -> None:
     """Per class and clip by clip: models of one operation where they lie beside this run, else this model's own."""
     single = {name: run.beside.single[name] for name in OPERATIONS if name in run.beside.single}
     opened = _opened_of(run)
-    train = _command(run, "OPERATION", "--model.graph", "OPERATION")
+    train = train_command(run, "OPERATION", "--model.graph", "OPERATION")
     if len(single) >= 2:
         scores = {name: Scores.load(one / f"scores-{measured_part(one)}.npz") for name, one in single.items()}
         clips = f"{len(next(iter(scores.values())))} {run.part} clips"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -205,3 +206,32 @@ def _key(recipe: Mapping[str, Any], parts: tuple[str, ...]) -> list[Any]:
             value = {key: one for key, one in value.items() if key not in left_out}
         found.append(value)
     return found
+
+
+# -- what makes a run that is missing -------------------------------------------------------------------------------
+
+OTHER_DATA: Mapping[str, str] = {"something_v1": "agos/something-v2", "something_v2": "agos/something-v1"}
+"""Data set → the recipe that its structure weights are transferred to in the paper."""
+
+
+def train_command(run: VideoRun, ending: str, *changes: str, first_stage: bool = True) -> str:
+    """The command line that trains this run's recipe with changes into a folder beside it."""
+    words = ["interplay", "train", str(run.folder / "recipe.yaml"), *changes]
+    if first_stage and (run.folder / "stage1" / "stage.json").is_file():
+        words += ["--training.begin_from", str(run.folder / "stage1")]
+    return shlex.join([*words, "--out", str(run.folder.parent / f"{run.folder.resolve().name}-{ending}")])
+
+
+def transfer_command(run: VideoRun) -> str:
+    """The command line that takes this run's structure weights to other data."""
+    recipe = run.recipe or {}
+    data = recipe.get("data") or {}
+    weights = ["--training.structure_from", str(run.folder)]
+    if data.get("name") != "playground_videos":
+        out = run.folder.parent / f"{run.folder.resolve().name}-transferred"
+        other = OTHER_DATA.get(str(data.get("name")), "RECIPE")
+        return shlex.join(["interplay", "train", other, "--data.root", "DIR", *weights, "--out", str(out)])
+    changes = ["--data.seed", str(int(data.get("seed", 0)) + 1), "--data.misses", "0.0", *weights]
+    if (recipe.get("training") or {}).get("begin_from") is not None:
+        changes += ["--training.begin_from", "null"]
+    return train_command(run, "transferred", *changes, first_stage=False)
