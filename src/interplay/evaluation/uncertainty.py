@@ -82,7 +82,11 @@ def bootstrap(
         raise ValueError(f"bootstrap needs a sample and at least two resamples, got {count} and {resamples}")
     generator = np.random.default_rng(seed)
     value = float(statistic(np.arange(count)))
-    draw = (lambda: generator.integers(0, count, count)) if sources is None else _whole_sources(sources, generator)
+
+    def single() -> NDArray[np.int64]:
+        return generator.integers(0, count, count)
+
+    draw = single if sources is None else _whole_sources(sources, generator)
     values = [float(statistic(draw())) for _ in range(resamples)]
     low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Estimate(value, float(low), float(high), count)

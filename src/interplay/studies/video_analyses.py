@@ -29,6 +29,7 @@ from interplay.video.outcome import Structures
 from interplay.video.structure import superedges
 from interplay.viz import structures as drawing
 
+Part = Callable[[Drawer, VideoRun], None]
 DRAWN = 4
 """Structures that are drawn as graphs."""
 MOST_TRANSFERS = 3
@@ -373,7 +374,7 @@ def _operations(drawer: Drawer, run: VideoRun) -> None:
     )
 
 
-PARTS: tuple[tuple[str, Callable[[Drawer, VideoRun], None]], ...] = (
+PARTS: tuple[tuple[str, Part], ...] = (
     ("Structures and classes", _structures),
     ("Two clips and their structures", _two_clips),
     ("Structures exchanged", _exchange),

@@ -7,7 +7,6 @@ whose data or model are not at hand, gets the page that is possible, with a line
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +50,7 @@ def video_report(folder: Path, out: Path, data_root: str | Path | None = None) -
     if run.result is None:
         page.section("State")
         page.note(f"This run is not finished ({run.missing.get('result', 'no result')}); the page shows what is there.")
-    parts = [("Numbers", _numbers), ("Classes", _classes)]
+    parts: list[tuple[str, analyses.Part]] = [("Numbers", _numbers), ("Classes", _classes)]
     parts += analyses.PARTS if run.graph == "agos" else ()
     for title, part in [*parts, ("Examples", _clips), ("Learning curves", _curves)]:
         page.section(title)
@@ -60,7 +59,7 @@ def video_report(folder: Path, out: Path, data_root: str | Path | None = None) -
     return page.write(out / "index.html")
 
 
-def _tried(part: Callable[[Drawer, VideoRun], None], drawer: Drawer, run: VideoRun) -> None:
+def _tried(part: analyses.Part, drawer: Drawer, run: VideoRun) -> None:
     """Fill a section; what a run's files, model or data do not allow is a line in it, and the page goes on."""
     try:
         part(drawer, run)
