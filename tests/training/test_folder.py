@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import yaml
 
 from interplay.errors import InterplayError
 from interplay.training.folder import RunFolder, flat, is_first_process
+from interplay.training.running import released_if_untrained
 
 RECIPE = {"system": "x", "data": {"name": "sbu", "root": "/a"}, "training": {"seed": 1, "devices": 1}}
 
@@ -56,6 +58,30 @@ def test_overwriting_removes_the_old_run(tmp_path: Path) -> None:
     assert folder.read_result() == {"metrics": {}}
     folder.begin(RECIPE, {}, overwrite=True)
     assert not folder.finished
+
+
+def test_a_start_that_fails_leaves_the_folder_free(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    for inside in ([], ["stage1/checkpoints"]):
+        folder.begin({"a": 1}, {})
+        for name in inside:
+            (folder.path / name).mkdir(parents=True)
+        with pytest.raises(InterplayError, match="no such data"), released_if_untrained(folder):
+            raise InterplayError("no such data")
+        assert not folder.path.exists()
+    for left in ("stage1/checkpoints/last.ckpt", "metrics.csv", "checkpoints/last.ckpt"):
+        folder.begin({"a": 1}, {})
+        (folder.path / left).parent.mkdir(parents=True, exist_ok=True)
+        (folder.path / left).touch()
+        with pytest.raises(InterplayError), released_if_untrained(folder):
+            raise InterplayError("a loss that is not finite")
+        assert (folder.path / left).is_file()
+        folder.begin({"a": 1}, {}, resume=True)
+        shutil.rmtree(folder.path)
+    folder.begin({"a": 1}, {})
+    with pytest.raises(KeyboardInterrupt), released_if_untrained(folder):
+        raise KeyboardInterrupt
+    assert folder.recipe.is_file()  # an interrupted run is resumed
 
 
 def test_an_unreadable_recipe_cannot_be_resumed(tmp_path: Path) -> None:

@@ -30,6 +30,8 @@ def random_model(folder: Path, classes: Sequence[str], **more: Any) -> Path:
         test_count=2,
         **more,
     ).eval()
+    for parameter in recogniser.network.structure_parameters():
+        torch.nn.init.normal_(parameter)  # at the start all choose the operation "zero", and answers do not differ
     recogniser.save_pretrained(folder)
     return folder
 
