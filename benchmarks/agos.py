@@ -103,7 +103,7 @@ def maps(network: AGOS, batch: int, device: torch.device) -> tuple[Tensor, Tenso
     """Made-up maps and boxes."""
     steps, boxes = network.layout.steps, network.layout.boxes
     ends = torch.rand(batch, steps, boxes, 2, 2, device=device)
-    features = torch.randn(batch, network.backbone.channels, steps, network.grid, network.grid, device=device).relu()
+    features = torch.randn(batch, network.backbone.channels, steps, *network.grid, device=device).relu()
     return features, torch.cat((ends.amin(dim=3), ends.amax(dim=3)), dim=-1)
 
 
