@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from interplay.data.videos import VideoClip, VideoDataset
 from interplay.errors import InterplayError
 from interplay.evaluation.scores import UNKNOWN, Scores, fuse
-from interplay.studies.evaluation import Evaluation, FuseOf, match_labels, numbers
+from interplay.studies.evaluation import Evaluation, FuseOf, match_labels, numbers, say_what_is_drawn
 from interplay.video.preparation import proposals_of
 from interplay.video.recogniser import VideoRecogniser
 
@@ -60,6 +60,7 @@ def evaluate_video_models(
     label_of, strange = match_labels(dataset.classes, first.classes)
     skipped: list[str] = []
     ids: list[str] = []
+    used: list[int] = []
     labels: list[int] = []
     logits: list[list[NDArray[np.float32]]] = [[] for _ in recognisers]
     kinds: set[str] = set()
@@ -75,6 +76,7 @@ def evaluate_video_models(
             skipped.append(str(error))
         else:
             ids.append(clip.id)
+            used.append(row)
             labels.append(UNKNOWN if clip.label < 0 else int(label_of[clip.label]))
             kinds.update(proposals_of(clip, one.test_proposals, one.preparation.boxes).kind for one in recognisers)
             for kept, one_logits in zip(logits, found, strict=True):
@@ -85,7 +87,8 @@ def evaluate_video_models(
         cause = f"; the first problem: {skipped[0]}" if skipped else ""
         raise InterplayError(f"{dataset.name}: part {part!r} has no video that can be scored{cause}")
     known = np.array(labels, np.int64)
-    single = [Scores(tuple(ids), np.stack(one_rows), known, first.classes) for one_rows in logits]
+    sources = None if dataset.groups is None else tuple(dataset.groups[row] for row in used)
+    single = [Scores(tuple(ids), np.stack(one_rows), known, first.classes, sources=sources) for one_rows in logits]
     scores = single[0] if len(single) == 1 else fuse(single, weights, fuse_of)
     notes = list(_notes(first, kinds, strange, skipped, replaced, note))
     found_numbers = numbers(scores, seed)
@@ -110,6 +113,7 @@ def evaluate_video_models(
         "proposals": sorted(kinds),
         "intervals": {"confidence": 0.95, "bootstrap_seed": seed, "resamples": 1000},
     }
+    notes += say_what_is_drawn(scores, protocol)
     if len(single) > 1:
         protocol["fusion"] = {"of": fuse_of, "weights": list(weights) if weights else [1.0] * len(single)}
     name = " + ".join(one.name for one in recognisers)
