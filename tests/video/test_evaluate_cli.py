@@ -51,6 +51,8 @@ def test_any_folder_of_the_layout_is_scored_also_without_a_class(
     assert [found[root]["count"] for root in (home, both, lacking)] == [4, 4, 2]
     assert found[home]["protocol"]["proposals"] == ["grid", "rpn"]
     assert found[both]["protocol"]["proposals"] == ["grid"]
+    assert found[home]["protocol"]["data"]["proposals"] == "boxes"
+    assert str(tmp_path) not in json.dumps(found[home]["protocol"])
     assert found[both]["dataset"] == "fights"
     with np.load(tmp_path / "scored" / "scores.npz", allow_pickle=False) as held:
         assert held["labels"].tolist() == [1, 1]  # no_fight keeps its number

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.data.video_clips import encode
 from tests.video.test_run_cli import write_video
 
 from interplay.cli import main
 from interplay.data.proposals import ProposalStore
+from interplay.data.video_folder import VideoFolder
 from interplay.errors import InterplayError
-from interplay.video.proposal_network import ProposalNetwork, ProposalSettings
+from interplay.video.proposal_network import ProposalNetwork, ProposalSettings, write_proposals
 
 SMALL = {"frames": 2, "boxes": 3, "short": 48}
 
@@ -84,3 +86,35 @@ def test_weights_that_do_not_fit_are_one_line(tmp_path: Path) -> None:
     torch.save({"conv.weight": torch.zeros(3)}, tmp_path / "other.pth")
     with pytest.raises(InterplayError, match="does not fit Faster R-CNN"):
         ProposalNetwork(ProposalSettings(str(tmp_path / "other.pth"), **SMALL))
+
+
+class Dark(ProposalNetwork):
+    """Instead of a detector: a box whose corner says how bright the frame is at the top left."""
+
+    def forward(self, frames: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        return [(torch.tensor([[0.0, 0.0, float(f[0, 0, 0]) / 256, 1.0]]), torch.ones(1)) for f in frames]
+
+
+def test_boxes_follow_an_exchanged_video_and_belong_to_their_weights(tmp_path: Path) -> None:
+    (tmp_path / "mine" / "x").mkdir(parents=True)
+    for name in ("a", "b"):
+        encode(tmp_path / "mine" / "x" / f"{name}.avi", np.zeros((4, 32, 32, 3), np.uint8), "mpeg4")
+    torch.manual_seed(1)
+    network = Dark(ProposalSettings("none", **SMALL), random=True)
+
+    def made() -> tuple[int, list[str]]:
+        dataset = VideoFolder(tmp_path / "mine", folds=1)
+        rows = range(len(dataset))
+        return write_proposals(dataset, tmp_path / "boxes", network.settings, rows, network=lambda: network)
+
+    assert made() == (2, [])
+    encode(tmp_path / "mine" / "x" / "a.avi", np.full((4, 32, 32, 3), 250, np.uint8), "mpeg4")
+    encode(tmp_path / "mine" / "x" / "c.avi", np.zeros((4, 32, 32, 3), np.uint8), "mpeg4")  # the data set has grown
+    assert made() == (3, [])
+    store = ProposalStore(tmp_path / "boxes")
+    corners = {name: float(store[name].at([0], 1)[0, 0, 2]) for name in store}
+    assert corners["x/a"] > 0.9
+    assert max(corners["x/b"], corners["x/c"]) < 0.1
+    network.detector.rpn.head.cls_logits.bias.data.add_(1)
+    with pytest.raises(InterplayError, match="proposals of other settings"):
+        made()

@@ -12,6 +12,7 @@ from interplay.data.videos import VideoClip, VideoDataset
 from interplay.errors import InterplayError
 from interplay.evaluation.scores import UNKNOWN, Scores, fuse
 from interplay.studies.evaluation import Evaluation, FuseOf, match_labels, numbers, say_what_is_drawn
+from interplay.training.places import data_without_places
 from interplay.video.preparation import proposals_of
 from interplay.video.recogniser import VideoRecogniser
 
@@ -90,12 +91,12 @@ def evaluate_video_models(
     sources = None if dataset.groups is None else tuple(dataset.groups[row] for row in used)
     single = [Scores(tuple(ids), np.stack(one_rows), known, first.classes, sources=sources) for one_rows in logits]
     scores = single[0] if len(single) == 1 else fuse(single, weights, fuse_of)
-    notes = list(_notes(first, kinds, strange, skipped, replaced, note))
+    notes = [*_domain(recognisers, dataset), *_notes(first, kinds, strange, skipped, replaced, note)]
     found_numbers = numbers(scores, seed)
     if not found_numbers:
         notes.append("no video has a known label: there are scores, but no metrics")
     protocol: dict[str, Any] = {
-        "data": {"name": dataset.name, **{key: _plain(value) for key, value in settings.items() if key != "root"}},
+        "data": {key: _plain(value) for key, value in data_without_places({"name": dataset.name, **settings}).items()},
         "part": part,
         "models": [
             {
@@ -132,6 +133,13 @@ def _logits(recogniser: VideoRecogniser, clip: VideoClip, batch_size: int) -> ND
         for start in range(0, len(clips), batch_size)
     ]
     return np.asarray(np.concatenate(rows).mean(0), np.float32)
+
+
+def _domain(recognisers: Sequence[VideoRecogniser], dataset: VideoDataset) -> Iterator[str]:
+    """Which models never saw a camera's video and are scored on something else than they were trained on."""
+    for one in recognisers:
+        if one.domain and dataset.name != one.data.get("name"):
+            yield f"{one.name} was {one.domain}"
 
 
 def _notes(
