@@ -165,6 +165,12 @@ def test_paired_bootstrap_over_clips() -> None:
         gain(better, [scores(0.5, 4, 60)], 50)
 
 
+def test_what_was_changed_is_shown_without_places_of_this_machine() -> None:
+    given = ["--data.root=/a/b", "--data.proposals=/a/boxes", "--stage1.epochs", "3", "--data.boxes", "/a/x.json"]
+    shown = agos_reproduction._shown([*given, "--input.cache_folder", "/tmp/kept"])
+    assert shown == ("--data.proposals=boxes", "--stage1.epochs", "3", "--data.boxes", "x.json")
+
+
 def test_a_table_and_its_pictures_on_the_simulator(tmp_path: Path) -> None:
     lines: list[str] = []
 
@@ -185,6 +191,8 @@ def test_a_table_and_its_pictures_on_the_simulator(tmp_path: Path) -> None:
     data = json.loads((tmp_path / "agos.table1-playground" / "table.json").read_text())
     measured = {row["name"]: row["measured"] for row in data["rows"] if row["measured"]}
     assert set(measured) == set(rows)
+    assert list(measured["adaptive"]["proposals"]) == ["rendered"]
+    assert f"Boxes: rendered {measured['adaptive']['proposals']['rendered']} clips." in text
     lead = next(row for row in data["rows"] if row["name"] == "adaptive")["gains"][ROI]["value"]
     assert lead == pytest.approx(measured["adaptive"]["top1"]["mean"] - measured[ROI]["top1"]["mean"])
     assert 1 <= measured["adaptive"]["structures"][0]["distinct"] <= 4

@@ -116,16 +116,16 @@ print(len(found.details["windows"]), *peaks)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak of resident memory is read from /proc")
 def test_a_long_file_takes_no_more_resident_memory_than_a_short_one(model: Path, tmp_path: Path) -> None:
-    height, width, count = 270, 480, 400  # 156 MB of pixels
+    height, width, count = 270, 480, 280  # 109 MB of pixels
     options = {"preset": "ultrafast", "g": "10000"}  # one key frame
     few = moving(40, width, height)  # 3.3 s: scanned, too
     short = encode(tmp_path / "short.mp4", few, options=options)
     long = encode(tmp_path / "long.mp4", np.tile(few, (count // 40, 1, 1, 1)), options=options)
     command = [sys.executable, "-c", RESIDENT, str(model), str(short), str(long)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=400)
     windows, before, after = map(int, done.stdout.split())
     assert windows > 30
-    assert after - before < 60, f"{before} MB, then {after} MB"
+    assert after - before < 50, f"{before} MB, then {after} MB"
 
 
 def test_ten_thousand_frames_in_little_memory(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -198,6 +198,11 @@ def test_missing_videos_are_dropped_before_training_and_reported_at_its_end(tmp_
     assert set(result["unreadable"]) == {"1", "5"}
     assert all("no video" in line for line in result["unreadable"].values())
     assert result["count"] == {"train": 3, "test": 1}
+    assert result["proposals"] == {"grid": 4}
+    told = [json.dumps(result["protocol"])]
+    told += [(tmp_path / "run" / "model" / name).read_text() for name in ("config.json", "README.md")]
+    assert "Boxes: grid 4 clips." in told[-1]
+    assert not any(str(tmp_path) in text for text in told)  # what travels says nothing of this machine
     for number in range(4):
         (tmp_path / f"{number}.mp4").unlink(missing_ok=True)
     with pytest.raises(InterplayError, match=r"found no train clips, expected some: .*no video"):

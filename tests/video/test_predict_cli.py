@@ -6,16 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from tests.data.video_clips import encode, moving
 from tests.video.made_up import random_model
+from tests.video.test_one_pass import Bright
 
 from interplay.cli import main
 from interplay.cli.predict_videos import drawing_places
 from interplay.data.video_files import open_video
 from interplay.errors import InterplayError
 from interplay.interactions import Prediction
-from interplay.video.proposal_network import ProposalNetwork, ProposalSettings
+from interplay.video.proposal_network import ProposalSettings
 
 
 @pytest.fixture(scope="module")
@@ -86,15 +86,22 @@ def test_a_drawing_that_fails_ends_nothing_else(
     assert [one.input for one in answers(tmp_path / "answers.jsonl")] == list(map(str, inputs))
 
 
-def test_boxes_of_a_detector_are_drawn(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    torch.manual_seed(0)
-    weights = tmp_path / "detector.pth"
-    torch.save(ProposalNetwork(ProposalSettings("", boxes=3, short=32), random=True).detector.state_dict(), weights)
-    clip = encode(tmp_path / "a.mp4", moving(3, 48, 32))
-    words = ["predict", str(model), str(clip), "--proposals", str(weights), "--draw", str(tmp_path / "drawn")]
+def test_boxes_of_a_detector_are_drawn(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[ProposalSettings] = []
+
+    def made(settings: ProposalSettings) -> Bright:
+        asked.append(settings)
+        return Bright(settings, random=True)
+
+    monkeypatch.setattr("interplay.video.proposal_network.ProposalNetwork", made)
+    clips = [encode(tmp_path / "a.mp4", moving(3, 48, 32)), encode(tmp_path / "long.mp4", moving(60, 48, 32))]
+    words = ["predict", str(model), *map(str, clips), "--proposals", "rpn", "--draw", str(tmp_path / "drawn")]
     assert main(words) == 0
-    assert "region proposals of a detector" in capsys.readouterr().out
-    assert len(list((tmp_path / "drawn").iterdir())) == 1
+    assert [(one.detector, one.boxes) for one in asked] == [("COCO_V1", 3)]
+    assert capsys.readouterr().out.count("region proposals of a detector") == 2
+    assert len(list((tmp_path / "drawn").iterdir())) == 2
 
 
 @pytest.mark.parametrize("verb", ["predict", "evaluate", "data"])
