@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import shutil
 from pathlib import Path
 
@@ -58,6 +59,25 @@ def test_overwriting_removes_the_old_run(tmp_path: Path) -> None:
     assert folder.read_result() == {"metrics": {}}
     folder.begin(RECIPE, {}, overwrite=True)
     assert not folder.finished
+
+
+@pytest.mark.parametrize("error", [InterplayError("no such data"), KeyboardInterrupt()])
+def test_what_was_to_be_overwritten_comes_back(tmp_path: Path, error: BaseException) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.begin(RECIPE, {})
+    folder.write_result({"metrics": {}})
+    for _ in range(2):
+        folder.begin(RECIPE, {}, overwrite=True)
+        assert not folder.finished
+        with pytest.raises(type(error)), released_if_untrained(folder):
+            raise error
+        assert folder.finished
+        assert os.listdir(tmp_path) == ["run"]
+    folder.begin(RECIPE, {}, overwrite=True)
+    with released_if_untrained(folder):
+        folder.metrics.touch()
+    assert not folder.finished
+    assert os.listdir(tmp_path) == ["run"]
 
 
 def test_a_start_that_fails_leaves_the_folder_free(tmp_path: Path) -> None:

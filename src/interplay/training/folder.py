@@ -81,6 +81,12 @@ class RunFolder:
     def finished(self) -> bool:
         return self.result.is_file()
 
+    @property
+    def replaced(self) -> Path:
+        """Where the run that another one overwrites is kept until that one is done."""
+        path = self.path.resolve()
+        return path.with_name(f".{path.name}.replaced")
+
     def begin(
         self,
         recipe: Mapping[str, Any],
@@ -93,7 +99,7 @@ class RunFolder:
 
         A folder that holds a run is continued with ``resume`` (the recipe must then be the same, see
         :data:`UNBOUND`), replaced with ``overwrite``, and otherwise refused. A folder with other things in it is
-        never touched.
+        never touched. A replaced run stays beside the folder until :meth:`discard` or :meth:`release`.
 
         Raises:
             InterplayError: the folder is taken, belongs to another recipe, or cannot be written.
@@ -103,7 +109,9 @@ class RunFolder:
                 raise InterplayError(f"{self.path} is not empty and holds no run; give another --out")
             if overwrite:
                 with clear_write_errors(self.path):
-                    shutil.rmtree(self.path)
+                    if self.replaced.exists():
+                        shutil.rmtree(self.replaced)
+                    self.path.resolve().rename(self.replaced)
             elif not resume:
                 state = "a finished run" if self.finished else "an unfinished run"
                 raise InterplayError(f"{self.path} holds {state}; add --resume or --overwrite, or give another --out")
@@ -116,8 +124,8 @@ class RunFolder:
         write_whole(self.recipe, yaml.safe_dump(dict(recipe), sort_keys=False, allow_unicode=True))
 
     def release(self) -> None:
-        """Give a claimed folder back where nothing was trained: its recipe and environment go, and it too if it is then
-        empty. With anything else in it (an epoch, a finished stage, metrics) everything stays."""
+        """Give a claimed folder back where nothing was trained: it goes, and the run that it replaced comes back. With
+        anything but recipe and environment in it (an epoch, a finished stage, metrics) everything stays."""
         files = [path for path in self.path.rglob("*") if not path.is_dir()]
         begun = (self.recipe.name, self.environment.name)
         if any(path.name not in begun and self.tensorboard not in path.parents for path in files):
@@ -125,6 +133,13 @@ class RunFolder:
         if not self.recipe.is_file() or self.path.resolve() == Path.cwd():
             return
         shutil.rmtree(self.path, ignore_errors=True)
+        if self.replaced.exists() and not self.path.exists():
+            self.replaced.rename(self.path.resolve())
+
+    def discard(self) -> None:
+        """The run that this one replaced goes."""
+        if self.replaced.exists():
+            shutil.rmtree(self.replaced, ignore_errors=True)
 
     def _must_match(self, recipe: Mapping[str, Any]) -> None:
         try:

@@ -45,13 +45,19 @@ def claim(
 
 @contextmanager
 def released_if_untrained(folder: RunFolder) -> Iterator[None]:
-    """A start that fails, because the data are not where they were said to be, say, leaves the claimed folder free."""
+    """A start that fails, because the data are not where they were said to be, say, leaves the claimed folder free.
+
+    What the run was to overwrite comes back then, also after Ctrl-C; it goes when something was trained.
+    """
     try:
         yield
-    except Exception:
-        if is_first_process():
+    except BaseException as error:
+        if is_first_process() and (isinstance(error, Exception) or folder.replaced.exists()):
             folder.release()
+            folder.discard()
         raise
+    if is_first_process():
+        folder.discard()
 
 
 def fit(
