@@ -104,7 +104,9 @@ def show(recogniser: VideoRecogniser, clip: VideoClip, boxes: Proposals, seconds
     )
     parts = f"boxes {seconds:.1f} s, reading {read - start:.1f} s, network {answered - read:.1f} s"
     print(f"  {parts}, {peak():.2f} GiB at most; structure {structure.code()}: {structure}")
-    marks = marked(recogniser, source, boxes)
+    steps = recogniser.frames_of(clip.id, source.frame_count, None)[::2]
+    taken = boxes.at(steps.tolist(), recogniser.preparation.boxes)
+    marks = marked(recogniser, prepared, steps, taken)
     chosen = torch.linspace(0, len(marks.frames) - 1, SHOWN).round().long().tolist()
     strip = [
         StripFrame(

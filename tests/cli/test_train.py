@@ -160,7 +160,8 @@ def _weights(folder: Path) -> dict[str, torch.Tensor]:
     return state
 
 
-def test_killed_five_times_and_resumed_is_uninterrupted(tmp_path: Path, recipe_file: Path) -> None:
+@pytest.mark.parametrize("times", [1, pytest.param(5, marks=pytest.mark.slow)])
+def test_killed_and_resumed_is_uninterrupted(tmp_path: Path, recipe_file: Path, times: int) -> None:
     arguments = [str(recipe_file), "--training.epochs", "40", "--input.noise", "0.01", "--model.dropout", "0.2"]
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -169,7 +170,7 @@ def test_killed_five_times_and_resumed_is_uninterrupted(tmp_path: Path, recipe_f
     subprocess.run([*command, str(whole)], env=environment, check=True, timeout=300)
     random_moments = random.Random(0)
     lifetimes = []
-    for _ in range(5):
+    for _ in range(times):
         process = subprocess.Popen([*command, str(broken), "--resume"], env=environment)
         # Anything from "right after the first epoch it trains" to "a second later" (an epoch takes some 0.1 s).
         before = _stamp(broken)

@@ -38,7 +38,14 @@ def head(name: str, task: Task) -> RelationHead:
     return head_class(name)(VOCABULARY, statistics(), task, **widths, **NARROW[name])
 
 
-@pytest.mark.parametrize("name", [name for name in HEADS if name not in OUTSIDE])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in ("graph_rcnn", "bgnn") else [])
+        for name in HEADS
+        if name not in OUTSIDE
+    ],
+)
 def test_heads_answer_alike(tmp_path: Path, name: str) -> None:
     task: Task = "predcls" if name in ("frequency", "pe_net") else "sgcls"  # what refines classes is held there
     made, path = head(name, task), tmp_path / "head.onnx"

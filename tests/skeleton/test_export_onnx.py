@@ -16,7 +16,11 @@ pytest.importorskip("onnxruntime")
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"mutual": "directed", "mfe_proj": True, "contraction": "second"}, {"tc": "none", "early_fusion": "add"}],
+    [
+        {"mutual": "directed", "mfe_proj": True, "contraction": "second"},
+        pytest.param({}, marks=pytest.mark.slow),
+        pytest.param({"tc": "none", "early_fusion": "add"}, marks=pytest.mark.slow),
+    ],
 )
 def test_export(tmp_path: Path, options: dict) -> None:
     network = small(**options).float().eval()

@@ -37,7 +37,8 @@ def test_freed_memory_is_used_again() -> None:
     """Ten results of 48 MB: mapped afresh they cost page faults every time, kept they cost few."""
     assert allocation.keep_freed_memory()
     # The kernel may take pages back at any moment, so the best of a few tries counts.
-    assert min(faults(True) for _ in range(3)) < faults(False) / 2
+    afresh = faults(False)
+    assert any(faults(True) < afresh / 2 for _ in range(3))
 
 
 def test_no_op_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:

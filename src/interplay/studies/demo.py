@@ -85,12 +85,16 @@ def ask(recogniser: SkeletonRecogniser, labels: Mapping[str, str], each: int) ->
     ]
 
 
-def run_demo(out: str | Path, *, each: int = 5, say: Callable[[str], None] = print) -> Path:
+def run_demo(
+    out: str | Path, *, each: int = 5, scenes: int = 40, clips: int = 1, say: Callable[[str], None] = print
+) -> Path:
     """Ask the shipped models about unseen playground episodes and write ``index.html`` with its pictures.
 
     Args:
         out: folder; files of an earlier demo are replaced.
         each: episodes per class.
+        scenes: pictures.
+        clips: videos per class.
         say: where lines for the user go.
 
     Returns:
@@ -120,9 +124,9 @@ def run_demo(out: str | Path, *, each: int = 5, say: Callable[[str], None] = pri
     if "megcn-sbu" in shipped:
         _real(page, load_skeletons("megcn-sbu"), each, pictures, say)
     if demo_scenes.MODEL in shipped:
-        demo_scenes.scene_section(page, pictures, say)
+        demo_scenes.scene_section(page, pictures, say, scenes)
     if demo_videos.MODEL in shipped:
-        demo_videos.video_section(page, pictures, say)
+        demo_videos.video_section(page, pictures, say, clips)
     page.section("Next")
     page.code(
         "interplay predict megcn-sbu my_recording.npz --draw pictures\n"
