@@ -10,18 +10,18 @@ from typing import Any
 import interplay
 from interplay.data.playground import simulate, skeleton_view
 
-BUDGET = 1 / 30
-
 
 def rows() -> Iterator[dict[str, Any]]:
     """Per model: the mean over all frames, and the median of those frames that are answered.
 
-    ``ratio`` is the share of a 30 fps frame's time; below 1 the stream keeps up.
+    Milliseconds, no ratio: there is nothing in the same run to compare them with.
     """
     for name in ("megcn-playground",):
         model = interplay.load(name)
         clip = skeleton_view(simulate("shake hands", 123_456))
         stream = model.stream(frames_per_second=30.0)
+        for frame in clip.joints:  # the first answers also load what they need
+            stream.update(frame)
         spent, answered = [], []
         for _ in range(6):
             for frame in clip.joints:
@@ -32,5 +32,5 @@ def rows() -> Iterator[dict[str, Any]]:
                 if answer is not None:
                     answered.append(seconds)
         mean, median = statistics.fmean(spent), statistics.median(answered)
-        yield {"name": f"{name}: mean of all frames", "value": 1e3 * mean, "unit": "ms", "ratio": mean / BUDGET}
-        yield {"name": f"{name}: median of answers", "value": 1e3 * median, "unit": "ms", "ratio": median / BUDGET}
+        yield {"name": f"{name}: mean of all frames", "value": 1e3 * mean, "unit": "ms"}
+        yield {"name": f"{name}: median of answers", "value": 1e3 * median, "unit": "ms"}
