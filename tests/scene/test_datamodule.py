@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from interplay.data.playground.scenes import PlaygroundScenes
@@ -9,9 +11,9 @@ from interplay.errors import InterplayError
 from interplay.scene.datamodule import SceneData, SceneInput
 
 
-def data(**settings: object) -> SceneData:
+def data(**settings: Any) -> SceneData:
     dataset = PlaygroundScenes(train=7, validation=1, test=1, width=64, height=64)
-    return SceneData(dataset, SceneInput(batch_size=2, **settings), 5, with_pixels=False)  # type: ignore[arg-type]
+    return SceneData(dataset, SceneInput(batch_size=2, **settings), 5, with_pixels=False)
 
 
 def test_epochs_of_steps_go_on_where_the_last_one_ended() -> None:

@@ -59,7 +59,7 @@ def prepared(network: SceneGraphModel) -> tuple[SceneBatch, dict[str, torch.Tens
 
 def test_references_are_the_frozen_detectors_fc7() -> None:
     network = model(block={"gk": "fc7"})
-    reference = network.interaction.blocks["P2"][0].intra_entity.reference  # type: ignore[index, union-attr]
+    reference = network.interaction.blocks["P2"][0].intra_entity.reference  # type: ignore[index]
     assert reference.in_features == OF_DETECTOR  # the detector's width, not that of the settings
     given, maps, entities = prepared(network)
     seen: list[torch.Tensor] = []

@@ -161,7 +161,7 @@ def test_published_counts_of_the_parts() -> None:
         "background": 276_394,
     }
     assert parameters(edge) == 740_350
-    assert parameters(cell) == 4_442_100  # type: ignore[arg-type]
+    assert parameters(cell) == 4_442_100
     assert parameters(made.cells[0].bank(0)) == 674_499  # type: ignore[operator]
     assert parameters(edge["difference"].attention) == 170
     assert parameters(released.structure_weights) == 7_710
