@@ -146,6 +146,14 @@ def test_heads_get_what_they_were_published_with() -> None:
     assert recipe_of(study, rows["PE-Net"], "sggen", 1, "openimages", root)["optimiser"]["weight_decay"] == 1e-4
 
 
+def test_settings_of_sil_rename_runs_with_sil_only() -> None:
+    study = STUDIES["table1"]
+    changed = ["--sil.layer_scale_init=0.2", "--optimiser.sil_lr_multiplier=3"]
+    for row in study.rows[1:3]:
+        names = {run_name(recipe_of(study, row, "predcls", 1, "playground", given)) for given in ((), changed)}
+        assert len(names) == (1 if row.without is None else 2), row.name
+
+
 def test_keys_that_came_later_do_not_rename_earlier_runs() -> None:
     study = STUDIES["table1"]
     graph_rcnn = next(row for row in study.rows if row.name == "G-RCNN")

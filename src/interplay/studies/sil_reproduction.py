@@ -39,6 +39,8 @@ NOT_WHAT_IS_COMPUTED = (
 """Recipe keys that do not tell runs apart."""
 LATER = ("input.steps_per_epoch", "input.test", "head.background_weight")
 """Keys that earlier runs did not have: where they are not set, runs are called as before."""
+OF_SIL = ("sil.", "optimiser.sil_")
+"""Beginnings of the keys that nothing depends on in a run without SIL."""
 
 
 @dataclass(frozen=True)
@@ -154,11 +156,12 @@ def recipe_of(
 
 
 def run_name(recipe: Mapping[str, Any]) -> str:
-    """Folder of a run: equal for equal recipes, wherever the data lie."""
+    """Folder of a run: equal for equal recipes, wherever the data lie and whatever SIL's settings are without SIL."""
+    without = () if recipe["model"]["sil"] else OF_SIL
     plain = {
         key: value
         for key, value in flat(recipe).items()
-        if key not in NOT_WHAT_IS_COMPUTED and not (key in LATER and value is None)
+        if key not in NOT_WHAT_IS_COMPUTED and not (key in LATER and value is None) and not key.startswith(without)
     }
     key = hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()[:10]
     sil = "-sil" if recipe["model"]["sil"] else ""
