@@ -187,7 +187,7 @@ STUDIES: dict[str, VideoStudy] = {
             _BOTH,
             (
                 VideoRow("Ori Ops", _both(51.0, 63.1), {"model.space": "original"}),
-                VideoRow("Fixed Subs", _both(51.4, 63.5), {}),
+                VideoRow("Fixed Subs", _both(51.4, 63.5), {"model.space": "fixed"}),
             ),
             "spaces",
             ("Ori Ops",),
@@ -270,7 +270,7 @@ STUDIES: dict[str, VideoStudy] = {
 """Key → study, in the paper's order."""
 
 RECIPES: Mapping[str, str] = {
-    "playground": "agos/playground",
+    "playground": "agos/playground-frames",
     "something_v1": "agos/something-v1",
     "something_v2": "agos/something-v2",
     "fights": "agos/fights",
