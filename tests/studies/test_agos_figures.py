@@ -78,7 +78,7 @@ def adaptive(out: Path) -> Path:
         folder
         for folder in (out / "runs").iterdir()
         if "-agos-seed" in folder.name and not (recipe := load_recipe(str(folder / "recipe.yaml")))["data"]["seed"]
-        if (recipe["model"]["space"], recipe["model"]["supernodes"]) == ("fixed", 3)
+        if (recipe["model"]["space"], recipe["model"]["supernodes"]) == ("original", 3)
     )
 
 
@@ -92,7 +92,8 @@ def give_two_structures(folder: Path) -> None:
     along = torch.linalg.svd(pooled - mean)[2][0]
     along = along - (along @ mean[0]) / (mean[0] @ mean[0]) * mean[0]
     weight = torch.zeros(len(network.superedges), len(network.space), len(along))
-    weight[:, network.space.index("difference")], weight[:, network.space.index("temporal")] = along, -along
+    one, other = network.space.index("difference_propagation"), network.space.index("temporal_convolution")
+    weight[:, one], weight[:, other] = along, -along
     network.structure_weights.linear.weight.copy_(weight.flatten(0, 1))
     save_whole(opened.recogniser, folder / "model")
     assert len(set(OpenedRun.of(folder).held.structures())) == 2

@@ -92,8 +92,9 @@ def test_every_row_is_a_recipe_that_resolves_and_first_stages_are_shared() -> No
     assert len(first) == 1
     assert first.pop() != run_name(first_stage_of(STUDIES["table1"].rows[0], 3, "playground"))
     assert names["table1 global pooling"] == run_name(first_stage_of(STUDIES["table2"].rows[3], 3, "playground"))
-    same = ("table1 adaptive", "table3 adaptive structures search (Ours)", "s4 Fixed Subs", "s7 3 supernodes")
+    same = ("table1 adaptive", "table3 adaptive structures search (Ours)", "s4 Ori Ops", "s7 3 supernodes")
     assert len({names[name] for name in (*same, f"table1 {ONLY_TESTING}", "fig6 adaptive", "s6 V1 → V1")}) == 1
+    assert names["s4 Fixed Subs"] not in {names[name] for name in same}
     assert names["table2 node attention"] == names["fig7 node attention"] == names["fig8 node attention"]
     assert len({names[f"table2 {row.name}"] for row in STUDIES["table2"].rows}) == 7
     assert names["s6 V2 → V2"] != names["s6 V1 → V1"]
