@@ -71,13 +71,18 @@ def structure_drawings(drawn: Sequence[tuple[str, networkx.DiGraph]], columns: i
         used |= _cell(axes, graph)
         axes.set_title(shorten(title, 64), fontsize=9)
     order = [name for name in OPERATION_COLOURS if name in used]
-    figure.legend(
-        [Patch(color=operation_colour(name)) for name in order],
-        [in_words(name) for name in order],
-        loc="outside lower center",
-        ncols=min(len(order), 5) or 1,
-    )
+    _operations_legend(figure, order)
     return figure
+
+
+def _operations_legend(figure: Figure, names: Sequence[str]) -> None:
+    """The operations' colours below everything, as many in a line as fit (about 0.075 inches a character)."""
+    words = [in_words(name) for name in names]
+    widest = 0.65 + 0.075 * max((len(word) for word in words), default=0)
+    columns = max(1, min(5, len(words), int(figure.get_figwidth() / widest)))
+    figure.set_figheight(figure.get_figheight() + 0.2 * (math.ceil(len(words) / columns) - 1))
+    handles = [Patch(color=operation_colour(name)) for name in names]
+    figure.legend(handles, words, loc="outside lower center", ncols=columns)
 
 
 def _cell(axes: Axes, graph: networkx.DiGraph) -> dict[str, str]:
@@ -226,8 +231,7 @@ def operation_use(panels: Sequence[tuple[str, Sequence[str], Sequence[str], NDAr
         if place == 0:
             axes.set_ylabel("share of the clips in %")
         grid(axes)
-    handles = [Patch(color=operation_colour(name)) for name in used]
-    figure.legend(handles, [in_words(name) for name in used], loc="outside lower center", ncols=min(5, len(used)))
+    _operations_legend(figure, list(used))
     return figure
 
 
