@@ -91,8 +91,9 @@ def main(arguments: list[str] | None = None) -> int:
     for row in measured(options.only, options.parts):
         rows.append(full(row))
         show(rows[-1])
+        if not options.check:  # at once: what was measured is kept where a later one is interrupted
+            append(rows[-1:], options.out)
     if not options.check:
-        append(rows, options.out)
         return 0
     lines = deviations(rows, last, options.tolerance)
     for line in lines:
