@@ -26,7 +26,7 @@ def test_epochs_of_steps_go_on_where_the_last_one_ended() -> None:
         assert made.steps == len(made.train_dataloader()) == steps
         found = [made.training_batch(epoch, number) for epoch in range(2) for number in range(steps)]
         assert [batch.ids for batch in found] == [batch.ids for batch in wanted[: 2 * steps]]
-        assert not made._waiting, "nothing is prepared beyond an epoch's end"
+        assert not made.ahead.waiting, "nothing is prepared beyond an epoch's end"
 
 
 def test_test_pictures_may_wait_for_the_end() -> None:

@@ -10,7 +10,9 @@ import pytest
 
 from interplay.errors import InterplayError
 from interplay.skeleton.run import train_recipe
-from interplay.studies.report import open_run, read_history, report
+from interplay.studies.report import report
+from interplay.studies.run_parts import read_history
+from interplay.studies.skeleton_report import open_run
 
 Recipe = dict[str, object]
 SECTIONS = ("Numbers", "Classes", "Confusions", "What lies near what", "Which joints the last layer uses", "Examples")

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from interplay.cli.data_common import Table, conversion, print_published, say_written
 from interplay.errors import InterplayError
 
 if TYPE_CHECKING:
     from interplay.data.scene_summary import SceneSummary
     from interplay.data.scenes import SceneDataset
 
-Table = Callable[[str, Sequence[str], Sequence[Sequence[object]]], None]
 LIST_PICTURES_UP_TO = 20
 HEAD = 20
 """Classes that `check` lists; `stats` lists all."""
@@ -56,25 +55,16 @@ def _print_check(summary: SceneSummary, table: Table) -> None:
         rows.append(("zero-shot", detail))
     rows += list(summary.facts.items())
     table(f"data set {summary.dataset}", ("what", "found"), rows)
-    _print_published(summary, table)
+    print_published(summary.published, "figures", table)
 
 
 def _print_stats(summary: SceneSummary, table: Table) -> None:
     parts = [part.row() for part in summary.parts]
     table("parts", list(parts[0]), [list(row.values()) for row in parts])
-    _print_published(summary, table)
+    print_published(summary.published, "figures", table)
     for kind in ("predicates", "classes"):
         if rows := summary.table(kind):
             table(kind, list(rows[0]), [list(row.values()) for row in rows])
-
-
-def _print_published(summary: SceneSummary, table: Table) -> None:
-    rows = [
-        (row.what, row.found, row.published, row.source, "yes" if row.agrees else "NO", row.why)
-        for row in summary.published
-    ]
-    if rows:
-        table("against the published figures", ("what", "found", "published", "by", "equal", "why not"), rows)
 
 
 def convert(
@@ -83,21 +73,10 @@ def convert(
     """Write the set in another layout; returns a line for each picture that cannot be read."""
     from interplay.data.scene_writers import WRITERS
 
-    form = options.get("--to", "")
-    if form not in WRITERS:
-        raise InterplayError(f"data convert: --to: found {form!r}, expected {', '.join(WRITERS)} for {dataset.name}")
-    if "--out" not in options:
-        raise InterplayError("data convert: found no --out, expected the folder to write to")
-    for key in ("--dtype", "--workers"):
-        if key in options:
-            raise InterplayError(f"data convert: {key} is an option of --to cache")
+    form, out = conversion(options, WRITERS, dataset.name, {"--dtype": "--to cache", "--workers": "--to cache"})
     pictures = options.get("--pictures", "copy")
     if pictures not in ("copy", "none"):
         raise InterplayError(f"data convert: --pictures: found {pictures!r}, expected copy or none")
-    out = Path(options["--out"])
     written, bad = WRITERS[form](dataset, out, pictures == "copy", strict, indices)
-    if as_json:
-        print(json.dumps({"dataset": dataset.name, "form": form, "out": str(out), "pictures": written, "bad": bad}))
-    else:
-        print(f"{written} pictures of {dataset.name} written to {out} as {form}")
+    say_written(dataset.name, form, out, "pictures", written, bad, as_json)
     return bad

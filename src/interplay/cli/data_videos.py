@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from interplay.errors import InterplayError
+from interplay.cli.data_common import Table, conversion, print_published, say_written
 
 if TYPE_CHECKING:
     from interplay.data.video_summary import VideoSummary
     from interplay.data.videos import VideoDataset
 
-Table = Callable[[str, Sequence[str], Sequence[Sequence[object]]], None]
 LIST_CLIPS_UP_TO = 20
 LINES = 50
 """Of clips that cannot be used, or have broken frames; --json has all."""
@@ -71,7 +69,7 @@ def _print_check(summary: VideoSummary, every_frame: bool, table: Table) -> None
     if summary.other_length:
         rows.append(("another length than listed", f"{len(summary.other_length)} clips"))
     table(f"data set {summary.dataset}", ("what", "found"), rows)
-    _print_published(summary, table)
+    print_published(summary.published, "counts", table)
     if len(summary.clips) <= LIST_CLIPS_UP_TO:
         listed = [
             (
@@ -99,19 +97,10 @@ def _print_stats(summary: VideoSummary, table: Table) -> None:
     lengths = summary.lengths()
     table("lengths", tuple(lengths), [tuple(lengths.values())])
     table("parts", ("part", "clips"), list(summary.parts.items()))
-    _print_published(summary, table)
+    print_published(summary.published, "counts", table)
     table("sizes", ("width x height", "clips"), list(summary.sizes().items()) or [("none", 0)])
     if classes := summary.classes_table():
         table("classes", list(classes[0]), [list(row.values()) for row in classes])
-
-
-def _print_published(summary: VideoSummary, table: Table) -> None:
-    rows = [
-        (row.what, row.found, row.published, row.source, "yes" if row.agrees else "NO", row.why)
-        for row in summary.published
-    ]
-    if rows:
-        table("against the published counts", ("what", "found", "published", "by", "equal", "why not"), rows)
 
 
 def convert(
@@ -120,18 +109,12 @@ def convert(
     """Write the set in another form; returns a line for each video that cannot be read."""
     from interplay.data.video_writers import WRITERS
 
-    form = options.get("--to", "")
-    if form not in WRITERS:
-        raise InterplayError(f"data convert: --to: found {form!r}, expected {', '.join(WRITERS)} for {dataset.name}")
-    if "--out" not in options:
-        raise InterplayError("data convert: found no --out, expected the folder to write to")
-    for key, of in (("--dtype", "--to cache"), ("--workers", "--to cache"), ("--pictures", "annotated pictures")):
-        if key in options:
-            raise InterplayError(f"data convert: {key} is an option of {of}")
-    out = Path(options["--out"])
+    form, out = conversion(
+        options,
+        WRITERS,
+        dataset.name,
+        {"--dtype": "--to cache", "--workers": "--to cache", "--pictures": "annotated pictures"},
+    )
     written, bad = WRITERS[form](dataset, out, strict, indices)
-    if as_json:
-        print(json.dumps({"dataset": dataset.name, "form": form, "out": str(out), "clips": written, "bad": bad}))
-    else:
-        print(f"{written} clips of {dataset.name} written to {out} as {form}")
+    say_written(dataset.name, form, out, "clips", written, bad, as_json)
     return shortened(bad)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, Protocol
 
 from interplay.errors import InterplayError
 
@@ -35,102 +36,74 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str]) -> int:
     arguments, overrides = parser().parse_known_args(argv)
-    seeds = _numbers("--seeds", arguments.seeds)
-    rows = None if arguments.rows is None else _rows(arguments.rows)
-    if arguments.study.partition(".")[0] == "sil":
-        return _scenes(arguments, seeds, rows, overrides)
-    if arguments.tasks is not None or arguments.other_seeds is not None:
+    paper = arguments.study.partition(".")[0]
+    if paper != "sil" and (arguments.tasks is not None or arguments.other_seeds is not None):
         raise InterplayError(f"{arguments.study}: --tasks and --other-seeds are for the studies of sil")
-    if arguments.study.partition(".")[0] == "agos":
-        return _videos(arguments, seeds, rows, overrides)
+    study = {"sil": _scenes, "agos": _videos}.get(paper, _skeletons)
+    how = {
+        "seeds": _numbers("--seeds", arguments.seeds),
+        "rows": None if arguments.rows is None else _rows(arguments.rows),
+        "overrides": overrides,
+        "jobs": arguments.jobs,
+        "quiet": arguments.quiet,
+        "say": _say,
+    }
+    print(study(arguments, overrides, how).markdown(), end="")
+    return 0
 
+
+class Found(Protocol):
+    """A finished study."""
+
+    def markdown(self) -> str: ...
+
+
+def _skeletons(arguments: argparse.Namespace, overrides: Sequence[str], how: Mapping[str, Any]) -> Found:
+    """The studies of me-GCN: on the paper's data unless others are named."""
     from interplay.studies.reproduce import find_study, reproduce
 
-    study = find_study(arguments.study)
-    data = arguments.data or study.data
-    if data not in ("playground", "hands") and not _has_root(overrides):
+    data = arguments.data or find_study(arguments.study).data
+    simulator = "hands" if data == "assembly101" else "playground"
+    _needs_files(arguments.study, data, overrides, data not in ("playground", "hands"), simulator)
+    return reproduce(arguments.study, arguments.out, data=data, **how)
+
+
+def _scenes(arguments: argparse.Namespace, overrides: Sequence[str], how: Mapping[str, Any]) -> Found:
+    """The studies of SIL: on the simulator unless data are named."""
+    from interplay.studies.sil_reproduction import find_scene_study, reproduce_scenes
+
+    study = find_scene_study(arguments.study)
+    data = arguments.data or (study.data if _has_root(overrides) else None)
+    _needs_files(arguments.study, data, overrides, data in ("vg", "openimages"))
+    others = None if arguments.other_seeds is None else _numbers("--other-seeds", arguments.other_seeds)
+    tasks = None if arguments.tasks is None else [task.strip() for task in arguments.tasks.split(",")]
+    return reproduce_scenes(arguments.study, arguments.out, data=data, other_seeds=others, tasks=tasks, **how)
+
+
+def _videos(arguments: argparse.Namespace, overrides: Sequence[str], how: Mapping[str, Any]) -> Found:
+    """The studies of AGOS: on the simulator unless data are named."""
+    from interplay.studies.agos_reproduction import find_video_study, reproduce_videos
+
+    computed = find_video_study(arguments.study).computed is not None
+    data = arguments.data or ("something_v2" if _has_root(overrides) else "playground")
+    _needs_files(arguments.study, data, overrides, not computed and not data.startswith("playground"))
+    return reproduce_videos(arguments.study, arguments.out, data=data, **how)
+
+
+def _needs_files(
+    study: str, data: str | None, overrides: Sequence[str], needs: bool, simulator: str = "playground"
+) -> None:
+    """InterplayError where a data set needs files and nothing says where they are."""
+    if needs and not _has_root(overrides):
         raise InterplayError(
-            f"{arguments.study}: the data set {data} needs its files (--data.root DIR); "
-            f"without them the simulator serves: --data {'hands' if data == 'assembly101' else 'playground'}"
+            f"{study}: the data set {data} needs its files (--data.root DIR); "
+            f"without them the simulator serves: --data {simulator}"
         )
-    found = reproduce(
-        arguments.study,
-        arguments.out,
-        data=data,
-        seeds=seeds,
-        overrides=overrides,
-        rows=rows,
-        jobs=arguments.jobs,
-        quiet=arguments.quiet,
-        say=_say,
-    )
-    print(found.markdown(), end="")
-    return 0
 
 
 def _rows(text: str) -> list[str]:
     """Names of rows; some have a comma ("Early Fusion, channels")."""
     return [row.strip() for row in text.split(";" if ";" in text else ",") if row.strip()]
-
-
-def _scenes(
-    arguments: argparse.Namespace, seeds: Sequence[int], rows: Sequence[str] | None, overrides: Sequence[str]
-) -> int:
-    """The studies of SIL: on the simulator unless data are named."""
-    from interplay.studies.sil_reproduction import find_scene_study, reproduce_scenes
-
-    study = find_scene_study(arguments.study)
-    data = arguments.data
-    if data is None and _has_root(overrides):
-        data = study.data
-    if data in ("vg", "openimages") and not _has_root(overrides):
-        raise InterplayError(
-            f"{arguments.study}: the data set {data} needs its files (--data.root DIR); "
-            "without them the simulator serves: --data playground"
-        )
-    found = reproduce_scenes(
-        arguments.study,
-        arguments.out,
-        data=data,
-        seeds=seeds,
-        other_seeds=None if arguments.other_seeds is None else _numbers("--other-seeds", arguments.other_seeds),
-        tasks=None if arguments.tasks is None else [task.strip() for task in arguments.tasks.split(",")],
-        rows=rows,
-        overrides=overrides,
-        jobs=arguments.jobs,
-        quiet=arguments.quiet,
-        say=_say,
-    )
-    print(found.markdown(), end="")
-    return 0
-
-
-def _videos(
-    arguments: argparse.Namespace, seeds: Sequence[int], rows: Sequence[str] | None, overrides: Sequence[str]
-) -> int:
-    """The studies of AGOS: on the simulator unless data are named."""
-    from interplay.studies.agos_reproduction import find_video_study, reproduce_videos
-
-    study = find_video_study(arguments.study)
-    data = arguments.data or ("something_v2" if _has_root(overrides) else "playground")
-    if not data.startswith("playground") and study.computed is None and not _has_root(overrides):
-        raise InterplayError(
-            f"{arguments.study}: the data set {data} needs its files (--data.root DIR); "
-            "without them the simulator serves: --data playground"
-        )
-    found = reproduce_videos(
-        arguments.study,
-        arguments.out,
-        data=data,
-        seeds=seeds,
-        rows=rows,
-        overrides=overrides,
-        jobs=arguments.jobs,
-        quiet=arguments.quiet,
-        say=_say,
-    )
-    print(found.markdown(), end="")
-    return 0
 
 
 def _has_root(overrides: Sequence[str]) -> bool:

@@ -1,18 +1,16 @@
 """The pictures of a run as batches.
 
-As with skeletons, only a part's name and a batch's number travel through the loader: pictures are read, resized and
-mirrored by threads of the training process, a few batches ahead. So the order and every random draw follow from
-(seed, epoch, picture), and there is no worker whose state an interrupted run would lose.
+Pictures are read, resized and mirrored by threads of the training process, a few batches ahead
+(:mod:`interplay.training.batches`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from functools import partial
+from typing import Literal
 
-import lightning.pytorch as pl
 import numpy as np
 import torch
 from torch import Tensor
@@ -21,12 +19,9 @@ from interplay.data.scenes import SceneDataset, SceneImage
 from interplay.errors import InterplayError
 from interplay.scene.preparation import Channels, PreparedScene, SceneBatch, ScenePreparation, collate
 from interplay.scene.resampling import BilevelResampling
+from interplay.training.batches import Ahead, NumberedBatches
 from interplay.training.draws import epoch_order, generator
-from interplay.training.running import PartBatches
 from interplay.training.settings import require
-
-AHEAD = 2
-"""Batches that are prepared before they are asked for."""
 
 
 @dataclass(frozen=True)
@@ -80,14 +75,7 @@ class SceneInput:
         require(steps is None or steps >= 1, "input.steps_per_epoch", steps, "at least 1")
 
 
-class Visit(NamedTuple):
-    """One picture of a batch: its row in the data set, and the generator of its draws (None when testing)."""
-
-    row: int
-    draws: torch.Generator | None
-
-
-class SceneData(pl.LightningDataModule):
+class SceneData(NumberedBatches[SceneBatch]):
     """Batches of a data set under a recipe.
 
     Args:
@@ -136,8 +124,7 @@ class SceneData(pl.LightningDataModule):
         self.pass_steps = count // self.batch_size
         self.steps = settings.steps_per_epoch or self.pass_steps
         self._order: tuple[int, Tensor] | None = None
-        self._pool: ThreadPoolExecutor | None = None
-        self._waiting: dict[tuple[str, int], list[Future[PreparedScene]]] = {}
+        self.ahead: Ahead[PreparedScene] = Ahead(settings.threads, "pictures")
 
     def image(self, row: int) -> SceneImage:
         return self.dataset.read(int(row))
@@ -177,23 +164,6 @@ class SceneData(pl.LightningDataModule):
                 )
         return wanted or f"{self.watched_parts[0]}_{figure}"
 
-    # -- what Lightning asks for ----------------------------------------------------------------------------------
-
-    def train_dataloader(self) -> PartBatches:
-        return PartBatches("train", self.steps)
-
-    def val_dataloader(self) -> list[PartBatches]:
-        return [PartBatches(part, self.batches(part)) for part in self.watched_parts]
-
-    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> SceneBatch:
-        part, number = batch
-        trainer = self.trainer
-        assert trainer is not None
-        device = trainer.strategy.root_device
-        if trainer.training:
-            return self.training_batch(trainer.current_epoch, number, trainer.global_rank).to(device)
-        return self.evaluation_batch(part, number, trainer.global_rank).to(device)
-
     # -- batches --------------------------------------------------------------------------------------------------
 
     def batches(self, part: str) -> int:
@@ -203,22 +173,30 @@ class SceneData(pl.LightningDataModule):
         """Batch ``number`` of a part for this process; the last one may be smaller, or empty."""
         size = self.settings.evaluation_batch
 
-        def visits(index: int) -> list[Visit]:
+        def scenes(index: int) -> list[Callable[[], PreparedScene]]:
             first = (index * self.world + rank) * size
-            return [Visit(int(row), None) for row in self.parts[part][first : first + size]]
+            return [partial(self._testing_scene, int(row)) for row in self.parts[part][first : first + size]]
 
-        return self._collected((part, number), self.batches(part), visits)
+        return self._collated(self.ahead.take((part, number), self.batches(part), scenes))
 
-    def training_batch(self, epoch: int, number: int, rank: int = 0) -> SceneBatch:
+    def watched_batch(self, part: str, number: int, rank: int, device: torch.device) -> SceneBatch:
+        return self.evaluation_batch(part, number, rank).to(device)
+
+    def training_batch(self, epoch: int, number: int, rank: int = 0, device: torch.device | str = "cpu") -> SceneBatch:
         """Batch ``number`` of an epoch, this process's share of it."""
 
-        def visits(step: int) -> list[Visit]:
+        def scenes(step: int) -> list[Callable[[], PreparedScene]]:
             turn, index = divmod(step, self.pass_steps)
             order = self._order_of(turn)
             places = range(index * self.batch_size + rank, (index + 1) * self.batch_size, self.world)
-            return [Visit(int(order[place]), generator(self.seed, "picture", turn, place)) for place in places]
+            return [
+                partial(self._training_scene, int(order[place]), generator(self.seed, "picture", turn, place))
+                for place in places
+            ]
 
-        return self._collected(("", epoch * self.steps + number), (epoch + 1) * self.steps, visits)
+        # Numbers go on over epochs, as passes over the pictures do.
+        found = self.ahead.take(("in training", epoch * self.steps + number), (epoch + 1) * self.steps, scenes)
+        return self._collated(found).to(device)
 
     def _order_of(self, turn: int) -> Tensor:
         """The training pictures in the order of a pass over them."""
@@ -229,32 +207,18 @@ class SceneData(pl.LightningDataModule):
             self._order = turn, indices[epoch_order(self.seed, turn, len(indices))]
         return self._order[1]
 
-    def _collected(self, key: tuple[str, int], count: int, visits: Callable[[int], list[Visit]]) -> SceneBatch:
-        """The scenes of a batch of a part ("" = in training); the next ones are begun."""
-        part, number = key
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self.settings.threads, thread_name_prefix="pictures")
-        prepare = self._testing_scene if part else self._training_scene
-        ahead = {(part, index) for index in range(number, min(number + 1 + AHEAD, count))}
-        for old in [old for old in self._waiting if old not in ahead]:
-            del self._waiting[old]
-        for wanted in sorted(ahead):
-            if wanted not in self._waiting:
-                self._waiting[wanted] = [self._pool.submit(prepare, visit) for visit in visits(wanted[1])]
-        scenes = [future.result() for future in self._waiting.pop(key)]
+    def _collated(self, scenes: Sequence[PreparedScene]) -> SceneBatch:
         return collate(scenes) if scenes else SceneBatch((), None, torch.zeros(0, 2), torch.zeros(0, 2), ())
 
-    def _testing_scene(self, visit: Visit) -> PreparedScene:
-        return self.preparation(self.image(visit.row))
+    def _testing_scene(self, row: int) -> PreparedScene:
+        return self.preparation(self.image(row))
 
-    def _training_scene(self, visit: Visit) -> PreparedScene:
-        index = visit.row
+    def _training_scene(self, index: int, draws: torch.Generator) -> PreparedScene:
         image = self.image(self.parts["train"][index])
-        assert visit.draws is not None
         if self.resampling is not None:
-            random = np.random.default_rng(int(torch.randint(2**62, (), generator=visit.draws)))
+            random = np.random.default_rng(int(torch.randint(2**62, (), generator=draws)))
             image = replace(image, relations=self.resampling.thinned(index, image.relations, random))
-        return self.preparation(image, visit.draws)
+        return self.preparation(image, draws)
 
     def iterate(self, part: str) -> Iterator[SceneBatch]:
         """Every batch of a part, as it is."""

@@ -36,7 +36,7 @@ class SceneTarget:
     labels: Int[Tensor, " entity"]
     relations: Int[Tensor, "relation 3"]
 
-    def to(self, device: torch.device) -> SceneTarget:
+    def to(self, device: torch.device | str) -> SceneTarget:
         return SceneTarget(self.boxes.to(device), self.labels.to(device), self.relations.to(device))
 
 
@@ -77,7 +77,7 @@ class SceneBatch:
     scales: Float[Tensor, "image 2"]
     targets: tuple[SceneTarget, ...]
 
-    def to(self, device: torch.device) -> SceneBatch:
+    def to(self, device: torch.device | str) -> SceneBatch:
         pixels = None if self.pixels is None else self.pixels.to(device)
         targets = tuple(target.to(device) for target in self.targets)
         return SceneBatch(self.ids, pixels, self.sizes.to(device), self.scales.to(device), targets)

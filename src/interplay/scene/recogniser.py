@@ -21,7 +21,7 @@ from interplay.scene.model import ModelSettings, SceneGraphModel
 from interplay.scene.preparation import ScenePreparation, collate
 from interplay.scene.ranking import RankedScene
 from interplay.scene.superpixel import SuperpixelSettings
-from interplay.training.model_folder import FolderModel
+from interplay.training.model_folder import FolderModel, check_format
 from interplay.training.running import plain, tuples
 
 FORMAT = 1
@@ -64,10 +64,7 @@ class SceneRecogniser(
         format: int = FORMAT,
     ) -> None:
         super().__init__()
-        if format != FORMAT:
-            raise InterplayError(f"model config: found format {format}, expected {FORMAT}; a newer Interplay wrote it")
-        if system != "sil":
-            raise InterplayError(f"model config: found system {system!r}, expected 'sil'")
+        check_format(format, FORMAT, system, "sil")
         self.vocabulary = Vocabulary((BACKGROUND, *classes), (BACKGROUND, *predicates))
         self.settings = ModelSettings(**{**model, "word_vectors": None, "weights": None})
         self.preparation = ScenePreparation(**preparation, with_pixels=self.settings.features == "pixels")

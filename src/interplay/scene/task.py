@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import lightning.pytorch as pl
 import numpy as np
 import torch
 from torch import Tensor
@@ -22,6 +21,7 @@ from interplay.scene.ranking import RankedScene
 from interplay.scene.sampling import PairSampling
 from interplay.scene.schedule import SceneOptimiser, build_optimiser
 from interplay.training.draws import generator
+from interplay.training.loss_means import LossMeans
 
 MakesEvaluator = Callable[[], StreamingEvaluator]
 FindsMaps = Callable[[SceneBatch], Maps | None]
@@ -86,7 +86,7 @@ class Counted:
         self.pairs.add(truth, answer, row)
 
 
-class SceneTask(pl.LightningModule):
+class SceneTask(LossMeans):
     """Sum of the losses of a head; recall of annotated triplets on the evaluated parts.
 
     Logged per epoch: ``train_loss`` and each of its terms as ``train_TERM``; ``PART_R@50``, ``PART_mR@50`` … for each
@@ -119,8 +119,6 @@ class SceneTask(pl.LightningModule):
         self.batch, self.seed, self.data, self.parts = batch, seed, data, data.watched_parts
         self.evaluator, self.find_maps = evaluator, maps
         self.counted: dict[str, Counted] = {}
-        self._sums: dict[str, Tensor] = {}
-        self._steps = 0
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return build_optimiser(self.model, self.optimiser_settings, self.batch)
@@ -136,21 +134,7 @@ class SceneTask(pl.LightningModule):
         draws = generator(self.seed, "pairs", self.current_epoch, *batch.ids)
         cap = self.model.head.max_pairs
         sampling = self.sampling if cap is None else replace(self.sampling, cap=min(cap, self.sampling.cap))
-        losses = relation_loss(self.model(batch, self._maps(batch), sampling, draws))
-        total = torch.stack(list(losses.values())).sum()
-        for name, value in {"loss": total, **losses}.items():
-            self._sums[name] = self._sums.get(name, total.new_zeros(())) + value.detach()
-        self._steps += 1
-        return total
-
-    def on_train_epoch_start(self) -> None:
-        self._sums, self._steps = {}, 0
-
-    def on_train_epoch_end(self) -> None:
-        if self._steps:
-            means = {f"train_{name}": value / self._steps for name, value in self._sums.items()}
-            self.log_dict(means, sync_dist=True)
-        self._sums, self._steps = {}, 0
+        return self.noted(relation_loss(self.model(batch, self._maps(batch), sampling, draws)))
 
     def on_validation_epoch_start(self) -> None:
         self.counted = {part: self.counter(self.current_epoch) for part in self.parts}

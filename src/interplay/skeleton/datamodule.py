@@ -11,9 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-import lightning.pytorch as pl
 import numpy as np
 import torch
 from jaxtyping import Float, Int
@@ -25,8 +24,8 @@ from interplay.errors import InterplayError
 from interplay.skeleton.augmentation import DRAWS, Augmentation, augment, swap_entities, views
 from interplay.skeleton.inputs import InputSettings, Stream, pad_clips
 from interplay.skeleton.transforms import MAXIMUM_ANGLE, centre, network_input
+from interplay.training.batches import NumberedBatches
 from interplay.training.draws import epoch_order, epoch_uniforms
-from interplay.training.running import PartBatches
 from interplay.training.settings import require
 
 FEW_CLIPS = 5000
@@ -110,7 +109,7 @@ class Batch(NamedTuple):
     """Index of each clip in the cache."""
 
 
-class SkeletonData(pl.LightningDataModule):
+class SkeletonData(NumberedBatches[Batch]):
     """Batches of a data set under a recipe.
 
     Args:
@@ -154,25 +153,12 @@ class SkeletonData(pl.LightningDataModule):
         )
 
     @property
+    def watched_parts(self) -> tuple[str, ...]:
+        return self.evaluation_parts
+
+    @property
     def in_channels(self) -> int:
         return 3 * len(self.settings.streams)
-
-    # -- what Lightning asks for ----------------------------------------------------------------------------------
-
-    def train_dataloader(self) -> PartBatches:
-        return PartBatches("train", self.steps)
-
-    def val_dataloader(self) -> list[PartBatches]:
-        return [PartBatches(part, self.batches(part)) for part in self.evaluation_parts]
-
-    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Batch:
-        part, number = batch
-        trainer = self.trainer
-        assert trainer is not None
-        device = trainer.strategy.root_device
-        if trainer.training:
-            return self.training_batch(trainer.current_epoch, number, trainer.global_rank, device)
-        return self.evaluation_batch(part, number, device, trainer.global_rank, self.world)
 
     # -- batches --------------------------------------------------------------------------------------------------
 
@@ -195,6 +181,9 @@ class SkeletonData(pl.LightningDataModule):
         if look:
             clips, lengths = views(clips, lengths, settings.views, self.cache.layout)[look]
         return Batch(network_input(clips, lengths, settings, settings.streams, self.cache.layout), labels, rows)
+
+    def watched_batch(self, part: str, number: int, rank: int, device: torch.device) -> Batch:
+        return self.evaluation_batch(part, number, device, rank, self.world)
 
     def training_batch(self, epoch: int, number: int, rank: int = 0, device: torch.device | str = "cpu") -> Batch:
         """Batch ``number`` of an epoch, augmented; this process's share of it."""

@@ -26,7 +26,7 @@ from interplay.skeleton.card import default_card
 from interplay.skeleton.inputs import InputSettings, check_clip, pad_clips
 from interplay.skeleton.network import MutualExcitationGCN
 from interplay.skeleton.transforms import network_input
-from interplay.training.model_folder import FolderModel
+from interplay.training.model_folder import FolderModel, check_format
 from interplay.training.running import tuples
 
 if TYPE_CHECKING:
@@ -81,8 +81,7 @@ class SkeletonRecogniser(
         format: int = FORMAT,
     ) -> None:
         super().__init__()
-        if format != FORMAT:
-            raise InterplayError(f"model config: found format {format}, expected {FORMAT}; a newer Interplay wrote it")
+        check_format(format, FORMAT)
         if not networks:
             raise InterplayError("model config: found no network, expected at least one")
         self.layout = SkeletonLayout.from_dict(layout, where="model config: layout")

@@ -12,7 +12,7 @@ from interplay.errors import InterplayError
 from interplay.studies import video_pictures as pictures
 from interplay.studies.agos_comparison import measured_part
 from interplay.studies.agos_tables import OPERATIONS
-from interplay.studies.report import read_history
+from interplay.studies.run_parts import read_history
 from interplay.studies.video_pictures import OpenedRun
 from interplay.video.analysis import cases, operation_accuracies, operation_use, search_curves, structure_use
 from interplay.video.held_clips import pair_to_swap, swap

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from interplay.evaluation.classification import drawn
-from interplay.evaluation.uncertainty import Spread
 from interplay.studies.agos_tables import PAPER_DATA, SIMULATED
+from interplay.studies.table_text import change, heading, line, percent
 from interplay.video.outcome import boxes_text
 
 if TYPE_CHECKING:
-    from interplay.studies.agos_comparison import Gain
     from interplay.studies.agos_reproduction import VideoReproduction
 
 
@@ -41,7 +39,7 @@ def _table(found: VideoReproduction) -> list[str]:
     against = [name for name in study.against if name in found.cells]
     head = ["row", *(f"paper, {name}" for name in study.columns), "measured", "95 % interval"]
     head += [f"over {name}" for name in against]
-    lines = [_line([*head, "note"]), "|" + "---|" * (len(head) + 1)]
+    lines = heading([*head, "note"])
     for row in study.rows:
         cells = [row.name, *(_paper(row.paper.get(name)) for name in study.columns)]
         cell = found.cells.get(row.name)
@@ -53,7 +51,7 @@ def _table(found: VideoReproduction) -> list[str]:
             cells += [
                 change(found.gains[row.name, name]) if (row.name, name) in found.gains else "–" for name in against
             ]
-        lines.append(_line([*cells, row.note]))
+        lines.append(line([*cells, row.note]))
     return lines
 
 
@@ -68,7 +66,7 @@ def _structures(found: VideoReproduction) -> list[str]:
         return []
     head = ("row", "seed", "structures in use", "information with the classes, nats", "by chance", "p", "stable after")
     lines = ["", "Structures of the measured clips (of the first fold where there are folds):", ""]
-    lines += [_line(head), "|" + "---|" * len(head)]
+    lines += heading(head)
     permutations = 0
     for name, facts in rows:
         for seed, one in zip(found.seeds, facts, strict=True):
@@ -79,7 +77,7 @@ def _structures(found: VideoReproduction) -> list[str]:
             )
             permutations = one.association.permutations
             lines.append(
-                _line(
+                line(
                     [
                         name,
                         str(seed),
@@ -101,21 +99,21 @@ def _pairs(found: VideoReproduction) -> list[str]:
     names = list(found.pairs[0].accuracies)
     head = ["classes", "built for", *names, "its lead over pooling over RoIs"]
     lines = ["", "Telling two classes apart, on their clips with their two scores (chance 50 %):", ""]
-    lines += [_line(head), "|" + "---|" * len(head)]
+    lines += heading(head)
     for pair in found.pairs:
         operation = pair.operation.replace("_", " ")
         own = pair.gains.get(operation) or pair.gains.get("adaptive")
         whose = operation if operation in pair.gains else "adaptive"
         lead = "–" if own is None else f"{whose}: {change(own)}"
         cells = [f"{100 * pair.accuracies[name]:.1f}" for name in names]
-        lines.append(_line([" / ".join(pair.classes), operation, *cells, lead]))
+        lines.append(line([" / ".join(pair.classes), operation, *cells, lead]))
     return lines
 
 
 def _computed(found: VideoReproduction) -> list[str]:
     head = list(found.computed[0])
-    lines = [_line(head), "|" + "---|" * len(head)]
-    return [*lines, *(_line([str(value) for value in row.values()]) for row in found.computed)]
+    lines = heading(head)
+    return [*lines, *(line([str(value) for value in row.values()]) for row in found.computed)]
 
 
 def _seeds(seeds: Sequence[int]) -> str:
@@ -139,20 +137,3 @@ def _boxes(found: VideoReproduction) -> str:
     if len(used) == 1:
         return f"Boxes: {next(iter(used))}."
     return " ".join(f"Boxes of {', '.join(names)}: {text}." for text, names in used.items())
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
-def percent(value: Spread) -> str:
-    """``51.4 ± 0.4``, or the mean alone of one seed."""
-    if math.isnan(value.deviation):
-        return f"{100 * value.mean:.1f}"
-    return f"{100 * value.mean:.1f} ± {100 * value.deviation:.1f}"
-
-
-def change(one: Gain) -> str:
-    """``+1.2 (+0.3 … +2.0)*``"""
-    sure = "*" if one.low > 0 or one.high < 0 else ""
-    return f"{100 * one.value:+.1f} ({100 * one.low:+.1f} … {100 * one.high:+.1f}){sure}"

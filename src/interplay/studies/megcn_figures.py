@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from interplay.errors import InterplayError
 from interplay.evaluation.classification import confusion, top_k
 from interplay.evaluation.scores import Scores
-from interplay.studies.report import Run, activation_figure, features_of, open_run
+from interplay.studies.skeleton_report import Run, activation_figure, features_of, open_run
 from interplay.viz.embedding import embed, scatters
 from interplay.viz.matrices import confusion_matrix
 from interplay.viz.style import save

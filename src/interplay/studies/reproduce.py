@@ -23,6 +23,7 @@ from interplay.evaluation.uncertainty import Estimate, Spread, spread
 from interplay.skeleton.recipe import resolve
 from interplay.studies.megcn_tables import COLUMNS_ELSEWHERE, SMALLER, STUDIES, Row, Study
 from interplay.studies.runs import finish_runs
+from interplay.studies.table_text import heading, line, percent
 from interplay.training.recipes import load_recipe, override_arguments
 
 PAPERS = {"megcn": STUDIES}
@@ -71,7 +72,7 @@ class Reproduction:
         head = ["row", *(f"paper, {column}" for column in paper), *(f"measured, {column}" for column in self.columns)]
         for pair in pairs:
             head += [f"{pair}: accuracy", f"{pair}: cross-entropy"]
-        lines += ["", "| " + " | ".join([*head, "note"]) + " |", "|" + "---|" * (len(head) + 1)]
+        lines += ["", *heading([*head, "note"])]
         for row in self.study.rows:
             cells = [row.name, *(f"{row.paper[column]:.1f}" if column in row.paper else "–" for column in paper)]
             found = [self.cells.get((row.name, column)) for column in self.columns]
@@ -80,7 +81,7 @@ class Reproduction:
             for pair in pairs:
                 accuracy, entropy = first.pairs[pair] if first is not None else (None, None)
                 cells += [accuracy.percent() if accuracy else "–", entropy.plain() if entropy else "–"]
-            lines.append("| " + " | ".join([*cells, row.note]) + " |")
+            lines.append(line([*cells, row.note]))
         if pairs:
             lines += [
                 "",
@@ -111,13 +112,6 @@ class Reproduction:
                 for row in self.study.rows
             ],
         }
-
-
-def percent(value: Spread) -> str:
-    """``95.0 ± 0.4``, or the mean alone of one seed."""
-    if len(value.values) < 2:
-        return f"{100 * value.mean:.1f}"
-    return f"{100 * value.mean:.1f} ± {100 * value.deviation:.1f}"
 
 
 def find_study(name: str) -> Study:

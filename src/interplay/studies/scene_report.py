@@ -6,10 +6,9 @@ model are not at hand, gets the page that is possible.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,8 @@ from interplay.evaluation.scene_graph.annotated_pairs import AnnotatedPairs
 from interplay.interactions import Entity, Interaction
 from interplay.scene.recogniser import SceneRecogniser
 from interplay.scene.run import scenes_of
-from interplay.studies.report import Drawer, mapping, parts_read, percent, read_history, settings_section, text_of
+from interplay.studies.page_parts import Drawer, percent, settings_section, state_section
+from interplay.studies.run_parts import RunParts
 from interplay.studies.sil_comparison import WAYS
 from interplay.studies.sil_figures import superpixels
 from interplay.studies.sil_reproduction import part_pairs
@@ -36,18 +36,12 @@ SHOWN = {"vg": "R@50", "openimages": "R@50", "vrd": "predicate R@50 k=1"}
 
 
 @dataclass
-class SceneRun:
-    """What a run folder holds; None (with a line in ``missing``) for what it does not."""
+class SceneRun(RunParts):
+    """A run of a scene-graph model."""
 
-    folder: Path
-    recipe: dict[str, Any] | None = None
-    result: dict[str, Any] | None = None
-    environment: dict[str, Any] | None = None
-    history: dict[str, list[float]] | None = None
     said: AnnotatedPairs | None = None
     recogniser: SceneRecogniser | None = None
     dataset: SceneDataset | None = None
-    missing: dict[str, str] = field(default_factory=dict)
 
     @property
     def test(self) -> dict[str, Any]:
@@ -85,25 +79,18 @@ def open_scene_run(folder: Path, data_root: str | Path | None = None) -> SceneRu
         InterplayError: nothing of a run in it.
     """
     run = SceneRun(folder)
-    part = parts_read(run.missing)
-    run.recipe = part("recipe", lambda: mapping(yaml.safe_load(text_of(folder / "recipe.yaml"))))
-    run.result = part("result", lambda: mapping(json.loads(text_of(folder / "result.json"))))
-    run.environment = part("environment", lambda: mapping(json.loads(text_of(folder / "environment.json"))))
-    run.history = part("history", lambda: read_history(folder / "metrics.csv"))
-    run.said = part("pairs", lambda: AnnotatedPairs.load(folder / "annotated-pairs-test.npz"))
+    run.read_files()
+    run.said = run.part("pairs", lambda: AnnotatedPairs.load(folder / "annotated-pairs-test.npz"))
     if all(value is None for value in (run.recipe, run.result, run.history)):
         raise InterplayError(f"{folder}: found nothing of a run (recipe.yaml, metrics.csv, result.json, …)")
-    if (folder / "model" / "config.json").is_file():
-        run.recogniser = part("model", lambda: SceneRecogniser.from_pretrained(str(folder / "model")).eval())
-    else:
-        run.missing["model"] = "the folder model/ is not there"
+    run.recogniser = run.model(lambda place: SceneRecogniser.from_pretrained(str(place)).eval())
     if run.recipe is None:
         run.missing["data"] = "without recipe.yaml it is not known which"
     else:
         section = dict(run.recipe.get("data") or {})
         if data_root is not None:
             section["root"] = str(data_root)
-        run.dataset = part("data", lambda: scenes_of(section))
+        run.dataset = run.part("data", lambda: scenes_of(section))
     return run
 
 
@@ -122,9 +109,7 @@ def scene_report(folder: Path, out: Path, data_root: str | Path | None = None) -
     parts = (head and f"{head} {sil}", task, f"data: {data}")
     page = Page(f"Run {folder.resolve().name}", " · ".join(part for part in parts if part))
     drawer = Drawer(page, out)
-    if run.result is None:
-        page.section("State")
-        page.note(f"This run is not finished ({run.missing.get('result', 'no result')}); the page shows what is there.")
+    state_section(page, run)
     _numbers(page, run)
     _predicates(drawer, run)
     _groups(drawer, run)
@@ -133,7 +118,7 @@ def scene_report(folder: Path, out: Path, data_root: str | Path | None = None) -
     _examples(drawer, run)
     _superpixels(drawer, run)
     _curves(drawer, run)
-    settings_section(page, {name: getattr(run, name) for name in ("recipe", "environment", "result")}, run.missing)
+    settings_section(page, run)
     return page.write(out / "index.html")
 
 

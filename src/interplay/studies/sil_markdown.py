@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 from interplay.evaluation.scene_graph import Difference
 from interplay.evaluation.uncertainty import Spread
 from interplay.studies.sil_comparison import PARTS, WAYS
 from interplay.studies.sil_tables import PRECISIONS, RECALLS, TASK_NAMES, SceneRow, SceneStudy
+from interplay.studies.table_text import change, heading, line, percent
 
 Figures = Mapping[str, Spread]
 Gains = Mapping[tuple[str, str], Mapping[str, Difference]]
@@ -56,12 +56,12 @@ def _seeds(seeds: Sequence[int]) -> str:
 def _table(study: SceneStudy, task: str, figures: Mapping[tuple[str, str], Figures]) -> list[str]:
     columns = measured_columns(study)
     present = [found for (_, one), found in figures.items() if one == task]
-    for heading, name in ((f"mR@20, {PARTS}", f"mR@20 {PARTS}"), (WAYS, WAYS)):
+    for column, name in ((f"mR@20, {PARTS}", f"mR@20 {PARTS}"), (WAYS, WAYS)):
         if any(name in found for found in present):
-            columns[heading] = name
+            columns[column] = name
     paper = list(study.columns) if any(task in row.paper for row in study.rows) else []
     head = ["row", *(f"paper, {name}" for name in paper), *columns, "note"]
-    lines = [_line(head), "|" + "---|" * len(head)]
+    lines = heading(head)
     for row in study.rows:
         numbers = row.paper.get(task, (None,) * len(paper))
         cells = [
@@ -73,7 +73,7 @@ def _table(study: SceneStudy, task: str, figures: Mapping[tuple[str, str], Figur
             cells += ["printed only" if row.overrides is None else "not run"] + ["–"] * (len(columns) - 1)
         else:
             cells += [percent(found[name]) if name in found else "–" for name in columns.values()]
-        lines.append(_line([*cells, row.note]))
+        lines.append(line([*cells, row.note]))
     return lines
 
 
@@ -85,12 +85,12 @@ def _gains(study: SceneStudy, task: str, gains: Gains) -> list[str]:
         return []
     columns = measured_columns(study)
     found = [gains[row.name, task] for row in rows]
-    for heading, name in ((f"mR@20, {PARTS}", f"mR@20 {PARTS}"), (WAYS, WAYS)):
+    for column, name in ((f"mR@20, {PARTS}", f"mR@20 {PARTS}"), (WAYS, WAYS)):
         if any(name in one for one in found):
-            columns[heading] = name
+            columns[column] = name
     paper = list(study.columns) if published else []
     head = ["SIL's change", *(f"paper, {name}" for name in paper), *columns]
-    lines = ["", _line(head), "|" + "---|" * len(head)]
+    lines = ["", *heading(head)]
     listed: dict[str, list[float]] = {}
     for row in study.rows:
         if row.without is None or (row not in rows and row not in published):
@@ -106,7 +106,7 @@ def _gains(study: SceneStudy, task: str, gains: Gains) -> list[str]:
             if name in own:
                 listed.setdefault(name, []).append(own[name].value)
             cells.append(change(own[name]) if name in own else "–")
-        lines.append(_line(cells))
+        lines.append(line(cells))
     names = [f"paper {name}" for name in paper] + list(columns.values())
     scales = [1.0] * len(paper) + [100.0] * len(columns)
     for word, choose in (("average", lambda values: sum(values) / len(values)), ("largest", max)):
@@ -114,7 +114,7 @@ def _gains(study: SceneStudy, task: str, gains: Gains) -> list[str]:
             f"{scale * choose(listed[name]):+.{_digits(study)}f}" if name in listed else "–"
             for name, scale in zip(names, scales, strict=True)
         ]
-        lines.append(_line([f"**{word}**", *cells]))
+        lines.append(line([f"**{word}**", *cells]))
     if rows:
         lines += ["", "Brackets: 95 % of a paired bootstrap over the test pictures; * = all of it on one side of 0."]
     return lines
@@ -131,20 +131,3 @@ def _paper_gain(study: SceneStudy, row: SceneRow, task: str, place: int) -> floa
 def _digits(study: SceneStudy) -> int:
     """Table 4 has two digits, the others one."""
     return 2 if study.key == "table4" else 1
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
-def percent(value: Spread) -> str:
-    """``95.0 ± 0.4``, or the mean alone of one seed."""
-    if math.isnan(value.deviation):
-        return f"{100 * value.mean:.1f}"
-    return f"{100 * value.mean:.1f} ± {100 * value.deviation:.1f}"
-
-
-def change(one: Difference) -> str:
-    """``+1.2 (+0.3 … +2.0)*``"""
-    sure = "*" if one.low > 0 or one.high < 0 else ""
-    return f"{100 * one.value:+.1f} ({100 * one.low:+.1f} … {100 * one.high:+.1f}){sure}"

@@ -19,7 +19,7 @@ from interplay.studies import video_pictures as pictures
 from interplay.studies.agos_comparison import measured_part
 from interplay.studies.agos_figures import FREQUENT, searches_of, structures_in, use_panels
 from interplay.studies.agos_tables import OPERATIONS
-from interplay.studies.report import Drawer, percent
+from interplay.studies.page_parts import Drawer, percent
 from interplay.studies.video_pictures import OpenedRun
 from interplay.studies.video_runs import VideoRun, recipe_in, train_command, transfer_command
 from interplay.training.folder import flat
@@ -71,8 +71,8 @@ def _structures(drawer: Drawer, run: VideoRun) -> None:
         pictures.cells(uses[:DRAWN], classes, clips),
         "structures",
         f"The {min(DRAWN, len(uses))} most frequent structures as graphs",
-        f"The most frequent structures of {clips} {run.part} clips, drawn as in Fig. 4: what stands on each superedge, "
-        "and the class that uses it most.",
+        f"The most frequent structures of {clips} {run.measured} clips, drawn as in Fig. 4: what stands on each "
+        "superedge, and the class that uses it most.",
     )
     page.table(
         ["structure", "code", "clips", "classes that use it most"],
@@ -91,7 +91,7 @@ def _structures(drawer: Drawer, run: VideoRun) -> None:
         pictures.histogram(uses, classes, clips),
         "histogram",
         f"Share of each class's clips with each of the {len(uses)} most frequent structures",
-        f"Structures and classes (Fig. 6), {clips} {run.part} clips; clips that have the structure in brackets.",
+        f"Structures and classes (Fig. 6), {clips} {run.measured} clips; clips that have the structure in brackets.",
     )
     found = association(structures)
     page.text(
@@ -197,7 +197,7 @@ def _use(drawer: Drawer, run: VideoRun) -> None:
         drawing.operation_use(use_panels({"this run": structures})),
         "operation-use",
         "How often each operation stands on each superedge",
-        f"Share of {len(structures.ids)} {run.part} clips that chose each operation (supplement 3.2).",
+        f"Share of {len(structures.ids)} {run.measured} clips that chose each operation (supplement 3.2).",
     )
     edges = [f"{i}→{j}" for i, j in superedges(structures.supernodes)]
     rows = [[edge, f"{value:.3f}"] for edge, value in zip(edges, entropies(structures), strict=True)]
@@ -253,7 +253,7 @@ def _one_side(drawer: Drawer, run: VideoRun) -> None:
         drawing.structure_drawings([(f"L_var × {weight}, {_most(structures)}", structures.most_frequent().graph())]),
         "l-var-cells",
         "The searched cell of this run as a graph",
-        f"Supplement, Fig. 1: the searched cell, the structure of most of {len(structures.ids)} {run.part} clips.",
+        f"Supplement, Fig. 1: the searched cell, the structure of most of {len(structures.ids)} {run.measured} clips.",
     )
     if (recipe.get("training") or {}).get("structure_from") is not None:
         drawer.page.note("This run did not search (training.structure_from): the variance loss took no part in it.")
@@ -331,7 +331,7 @@ def _operations(drawer: Drawer, run: VideoRun) -> None:
     train = train_command(run, "OPERATION", "--model.graph", "OPERATION")
     if len(single) >= 2:
         scores = {name: Scores.load(one / f"scores-{measured_part(one)}.npz") for name, one in single.items()}
-        clips = f"{len(next(iter(scores.values())))} {run.part} clips"
+        clips = f"{len(next(iter(scores.values())))} {run.measured} clips"
         drawer.page.text("Models of a single operation, trained beside this run on the same clips (Table 2).")
         if left := [name.replace("_", " ") for name in OPERATIONS if name not in single]:
             drawer.page.note(f"Not trained: {', '.join(left)}. Each is made by: {train}")

@@ -23,7 +23,7 @@ from interplay.evaluation.classification import (
 )
 from interplay.studies import video_analyses as analyses
 from interplay.studies import video_pictures as pictures
-from interplay.studies.report import Drawer, percent, settings_section
+from interplay.studies.page_parts import Drawer, percent, settings_section, state_section
 from interplay.studies.video_runs import VideoRun, open_video_run
 from interplay.video.outcome import boxes_text
 from interplay.video.preparation import PreparedClip
@@ -47,15 +47,13 @@ def video_report(folder: Path, out: Path, data_root: str | Path | None = None) -
     simulated = " (simulated: not real data)" if data == "playground_videos" else ""
     page = Page(f"Run {folder.resolve().name}", f"{what} · data: {data}{simulated}")
     drawer = Drawer(page, out)
-    if run.result is None:
-        page.section("State")
-        page.note(f"This run is not finished ({run.missing.get('result', 'no result')}); the page shows what is there.")
+    state_section(page, run)
     parts: list[tuple[str, analyses.Part]] = [("Numbers", _numbers), ("Classes", _classes)]
     parts += analyses.PARTS if run.graph == "agos" else ()
     for title, part in [*parts, ("Examples", _clips), ("Learning curves", _curves)]:
         page.section(title)
         _tried(part, drawer, run)
-    settings_section(page, {name: getattr(run, name) for name in ("recipe", "environment", "result")}, run.missing)
+    settings_section(page, run)
     return page.write(out / "index.html")
 
 
@@ -79,7 +77,7 @@ def _numbers(drawer: Drawer, run: VideoRun) -> None:
         (
             "top-1",
             percent(found["top1"].value),
-            f"{count} {run.part} clips, chance {percent(1 / len(run.scores.classes))}",
+            f"{count} {run.measured} clips, chance {percent(1 / len(run.scores.classes))}",
         ),
         ("mean-class accuracy", percent(found["mean_class"].value), f"{len(run.scores.classes)} classes"),
     ]
@@ -89,7 +87,7 @@ def _numbers(drawer: Drawer, run: VideoRun) -> None:
         tiles.append(("top-1 with one structure", percent(one["top1"]["value"]), "the most frequent in training"))
     if run.structures is not None:
         distinct = len(np.unique(run.structures.choices, axis=0))
-        tiles.append(("structures in use", str(distinct), f"on {len(run.structures.ids)} {run.part} clips"))
+        tiles.append(("structures in use", str(distinct), f"on {len(run.structures.ids)} {run.measured} clips"))
     page.tiles(tiles)
     rows = []
     for name, value in found.items():
@@ -98,7 +96,7 @@ def _numbers(drawer: Drawer, run: VideoRun) -> None:
         rows.append([METRIC_NAMES.get(name, name), f"{scale * value.value:.{digits}f}{unit}", interval, value.count])
     proposals = boxes_text((run.result or {}).get("proposals"))
     caption = (
-        f"After the last stage, {run.part} videos, mean logits of the test clips of each; proposals: {proposals}. "
+        f"After the last stage, {run.measured} videos, mean logits of the test clips of each; proposals: {proposals}. "
         f"Intervals draw {drawn(run.scores).replace('samples', 'single videos')}."
     )
     page.table(["metric", "value", "95 % interval", "clips"], rows, caption)
@@ -126,11 +124,11 @@ def _classes(drawer: Drawer, run: VideoRun) -> None:
     worst = sorted((row for row in rows if row.count), key=lambda row: row.recall)[:3]
     alt = "Accuracy per class as bars; lowest: " + ", ".join(f"{row.name} {percent(row.recall)}" for row in worst)
     drawer.figure(
-        charts.per_class_bars(rows), "per-class", alt, f"Accuracy per class with 95 % intervals, {run.part} clips."
+        charts.per_class_bars(rows), "per-class", alt, f"Accuracy per class with 95 % intervals, {run.measured} clips."
     )
     pairs = most_confused(run.scores)
     figure = matrices.confusion_matrix(confusion(run.scores), run.scores.classes, "Confusion matrix")
-    drawer.figure(figure, "confusion", "Confusion matrix", f"Row-normalised, in per cent, {run.part} clips.")
+    drawer.figure(figure, "confusion", "Confusion matrix", f"Row-normalised, in per cent, {run.measured} clips.")
     if pairs:
         table = [[pair.true, pair.predicted, pair.count, percent(pair.share)] for pair in pairs]
         drawer.page.table(["true", "called", "clips", "share of class"], table, "Most confused pairs.")
@@ -168,7 +166,7 @@ def _clips(drawer: Drawer, run: VideoRun) -> None:
                 pictures.example_strips(shown),
                 stem,
                 alt,
-                f"{words}: {run.part} clips of different classes. Green: region proposals.",
+                f"{words}: {run.measured} clips of different classes. Green: region proposals.",
             )
         else:
             drawer.page.text(f"{words}: none" + (" that can be read." if unread else "."))

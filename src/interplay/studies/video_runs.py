@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from interplay.errors import InterplayError
 from interplay.evaluation.scores import Scores
 from interplay.studies.agos_comparison import measured_part, with_sources
 from interplay.studies.agos_tables import OPERATIONS
-from interplay.studies.report import mapping, parts_read, read_history, text_of
+from interplay.studies.run_parts import RunParts
 from interplay.studies.video_pictures import OpenedRun
 from interplay.video.outcome import Structures
 
@@ -50,23 +49,17 @@ class Beside:
 
 
 @dataclass
-class VideoRun:
-    """What a run folder holds; None (with a line in ``missing``) for what it does not.
+class VideoRun(RunParts):
+    """A run of a video model.
 
-    ``part`` is that of the scores and structures: test, or validation where a data set has no test clips.
+    ``measured`` is the part of the scores and structures: test, or validation where a data set has no test clips.
     """
 
-    folder: Path
-    recipe: dict[str, Any] | None = None
-    result: dict[str, Any] | None = None
-    environment: dict[str, Any] | None = None
-    history: dict[str, list[float]] | None = None
     scores: Scores | None = None
     structures: Structures | None = None
-    part: str = "test"
+    measured: str = "test"
     opened: OpenedRun | None = None
     beside: Beside = field(default_factory=Beside)
-    missing: dict[str, str] = field(default_factory=dict)
 
     @property
     def graph(self) -> str:
@@ -101,23 +94,16 @@ def open_video_run(folder: Path, data_root: str | Path | None = None) -> VideoRu
         InterplayError: nothing of a run in it.
     """
     run = VideoRun(folder)
-    part = parts_read(run.missing)
-    run.recipe = part("recipe", lambda: mapping(yaml.safe_load(text_of(folder / "recipe.yaml"))))
-    run.result = part("result", lambda: mapping(json.loads(text_of(folder / "result.json"))))
-    run.environment = part("environment", lambda: mapping(json.loads(text_of(folder / "environment.json"))))
-    run.history = part("history", lambda: read_history(folder / "metrics.csv"))
-    run.part = "test" if (folder / "scores-test.npz").is_file() else "validation"
-    run.scores = part("scores", lambda: _labelled(folder))
-    run.structures = part("structures", lambda: Structures.load(folder / f"structures-{run.part}.npz"))
+    run.read_files()
     if run.recipe is None:
         raise InterplayError(f"{folder}: found no recipe of a run: {run.missing['recipe']}")
-    if (folder / "model" / "config.json").is_file():
-        run.opened = part("model", lambda: OpenedRun.of(folder, data_root))
-    else:
-        run.missing["model"] = "the folder model/ is not there"
+    run.measured = "test" if (folder / "scores-test.npz").is_file() else "validation"
+    run.scores = run.part("scores", lambda: _labelled(folder))
+    run.structures = run.part("structures", lambda: Structures.load(folder / f"structures-{run.measured}.npz"))
+    run.opened = run.model(lambda place: OpenedRun.of(place.parent, data_root))
     if run.scores is not None and run.opened is not None:
         run.scores = with_sources(run.scores, run.opened.dataset)
-    run.beside = part("beside", lambda: runs_beside(folder, run.recipe or {})) or Beside()
+    run.beside = run.part("beside", lambda: runs_beside(folder, run.recipe or {})) or Beside()
     return run
 
 

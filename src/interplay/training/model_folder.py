@@ -21,6 +21,14 @@ from torch import nn
 from interplay.errors import InterplayError
 
 
+def check_format(found: int, known: int, system: str = "", expected: str = "") -> None:
+    """InterplayError unless a config is of the known format and system."""
+    if found != known:
+        raise InterplayError(f"model config: found format {found}, expected {known}; a newer Interplay wrote it")
+    if system != expected:
+        raise InterplayError(f"model config: found system {system!r}, expected {expected!r}")
+
+
 class FolderModel(nn.Module, PyTorchModelHubMixin):
     """A model that saves itself to a folder and loads from one, a shipped name or the hub.
 

@@ -145,19 +145,6 @@ def history(result: Mapping[str, Any], samples: str) -> str:
     )
 
 
-class PartBatches:
-    """(part, number) of each batch of a part: what travels through a loader whose batches the process itself makes."""
-
-    def __init__(self, part: str, count: int) -> None:
-        self.part, self.count = part, count
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __iter__(self) -> Iterator[tuple[str, int]]:
-        return ((self.part, number) for number in range(self.count))
-
-
 def tuples(section: Mapping[str, Any]) -> dict[str, Any]:
     """Constructor arguments from YAML or JSON, in which tuples are lists."""
     return {key: tuple(value) if isinstance(value, list) else value for key, value in section.items()}

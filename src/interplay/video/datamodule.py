@@ -1,19 +1,17 @@
 """The clips of a run as batches.
 
-As with skeletons and pictures, only a part's name and a batch's number travel through the loader: clips are read, cut
-and mirrored by threads of the training process, a few batches ahead. So the order and every random draw follow from
-(seed, epoch, clip), and there is no worker whose state an interrupted run would lose.
+Clips are read, cut and mirrored by threads of the training process, a few batches ahead
+(:mod:`interplay.training.batches`).
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol
+from functools import partial
+from typing import Literal, NamedTuple, Protocol
 
-import lightning.pytorch as pl
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -22,8 +20,8 @@ from torch import Tensor
 from interplay.data.video_table import box_kinds, missing_videos
 from interplay.data.videos import VideoDataset
 from interplay.errors import InterplayError
+from interplay.training.batches import Ahead, NumberedBatches
 from interplay.training.draws import epoch_order, generator
-from interplay.training.running import PartBatches
 from interplay.training.settings import require
 from interplay.video.kept_frames import KeptFrames
 from interplay.video.preparation import (
@@ -38,9 +36,6 @@ from interplay.video.preparation import (
 )
 from interplay.video.sampling import Sampler
 from interplay.video.transforms import Degenerate
-
-AHEAD = 2
-"""Batches that are prepared before they are asked for."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +130,7 @@ class Visit(NamedTuple):
     test: int | None = None
 
 
-class VideoData(pl.LightningDataModule):
+class VideoData(NumberedBatches[VideoBatch]):
     """Batches of a data set under a recipe.
 
     Args:
@@ -173,8 +168,7 @@ class VideoData(pl.LightningDataModule):
             raise InterplayError(f"data set {dataset.name}: found a training clip without a label")
         self.features: Features | None = None
         self._order: tuple[int, Tensor] | None = None
-        self._pool: ThreadPoolExecutor | None = None
-        self._waiting: dict[tuple[str, int, int], list[Future[PreparedClip | None]]] = {}
+        self.ahead: Ahead[PreparedClip | None] = Ahead(settings.threads, "clips")
         self._nothing = torch.zeros(0)
         self.use(settings.batch_size)
 
@@ -189,7 +183,7 @@ class VideoData(pl.LightningDataModule):
         self.features, self.stage = features, stage
         self.order_seed = int(generator(self.seed, "stage", stage).initial_seed())
         self._order = None
-        self._waiting = {}
+        self.ahead.forget()
 
     @property
     def evaluation_parts(self) -> tuple[str, ...]:
@@ -218,23 +212,6 @@ class VideoData(pl.LightningDataModule):
         found["grid"] += found.pop("none", 0)
         return {kind: count for kind, count in found.most_common() if count}
 
-    # -- what Lightning asks for ----------------------------------------------------------------------------------
-
-    def train_dataloader(self) -> PartBatches:
-        return PartBatches("train", self.steps)
-
-    def val_dataloader(self) -> list[PartBatches]:
-        return [PartBatches(part, self.batches(part)) for part in self.watched_parts]
-
-    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> VideoBatch:
-        part, number = batch
-        trainer = self.trainer
-        assert trainer is not None
-        device = trainer.strategy.root_device
-        if trainer.training:
-            return self.training_batch(trainer.current_epoch, number, trainer.global_rank).to(device)
-        return self.evaluation_batch(part, number, trainer.global_rank).to(device)
-
     # -- batches --------------------------------------------------------------------------------------------------
 
     def batches(self, part: str, world: int | None = None) -> int:
@@ -253,13 +230,16 @@ class VideoData(pl.LightningDataModule):
         size, together = self.settings.evaluation_batch, world or self.world
         rows = self.parts[part]
 
-        def visits(index: int) -> list[Visit]:
+        def clips(index: int) -> list[Callable[[], PreparedClip | None]]:
             first = (index * together + rank) * size
-            return [Visit(int(row), test=test) for row in rows[first : first + size]]
+            return [partial(self._tried, Visit(int(row), test=test)) for row in rows[first : first + size]]
 
-        return self._collected((part, -1 if test is None else test, number), self.batches(part, together), visits)
+        return self._collated(self.ahead.take(((part, test), number), self.batches(part, together), clips))
 
-    def training_batch(self, epoch: int, number: int, rank: int = 0) -> VideoBatch:
+    def watched_batch(self, part: str, number: int, rank: int, device: torch.device) -> VideoBatch:
+        return self.evaluation_batch(part, number, rank).to(device)
+
+    def training_batch(self, epoch: int, number: int, rank: int = 0, device: torch.device | str = "cpu") -> VideoBatch:
         """Batch ``number`` of an epoch, this process's share of it.
 
         Raises:
@@ -274,25 +254,18 @@ class VideoData(pl.LightningDataModule):
             places = range(index * self.batch_size + rank, (index + 1) * self.batch_size, self.world)
             return [Visit(int(rows[int(order[place])]), epoch) for place in places]
 
-        batch = self._collected(("", epoch, number), self.steps, visits)
+        def clips(index: int) -> list[Callable[[], PreparedClip | None]]:
+            return [partial(self._tried, visit) for visit in visits(index)]
+
+        batch = self._collated(self.ahead.take((("in training", epoch), number), self.steps, clips))
         if not len(batch):
             names = [self.dataset.ids[visit.row] for visit in visits(number)]
             raise InterplayError(f"{self.dataset.name}: no clip of a batch can be read: {self.unreadable[names[0]]}")
-        return batch
+        return batch.to(device)
 
-    def _collected(self, key: tuple[str, int, int], count: int, visits: Callable[[int], list[Visit]]) -> VideoBatch:
-        """The clips of a batch of a part ("" = in training); the next ones are begun."""
-        part, epoch, number = key
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self.settings.threads, thread_name_prefix="clips")
-        ahead = {(part, epoch, index) for index in range(number, min(number + 1 + AHEAD, count))}
-        for old in [old for old in self._waiting if old not in ahead]:
-            del self._waiting[old]
-        for wanted in sorted(ahead):
-            if wanted not in self._waiting:
-                self._waiting[wanted] = [self._pool.submit(self._tried, visit) for visit in visits(wanted[2])]
-        clips = [clip for future in self._waiting.pop(key) if (clip := future.result()) is not None]
-        if clips:
+    def _collated(self, found: Sequence[PreparedClip | None]) -> VideoBatch:
+        """Those that can be read."""
+        if clips := [clip for clip in found if clip is not None]:
             return collate(clips)
         return VideoBatch((), self._nothing.long(), self._nothing.reshape(0, 1, 1, 4))
 

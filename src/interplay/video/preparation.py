@@ -109,7 +109,7 @@ class VideoBatch:
             raise ValueError("the batch holds kept backbone maps, expected frames")
         return normalised(self.frames)
 
-    def to(self, device: torch.device) -> VideoBatch:
+    def to(self, device: torch.device | str) -> VideoBatch:
         def moved(tensor: Tensor | None) -> Tensor | None:
             return None if tensor is None else tensor.to(device)
 

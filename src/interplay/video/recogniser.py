@@ -15,10 +15,9 @@ from torch import Tensor
 from interplay.data.proposals import FrameBoxes
 from interplay.data.video_files import open_video
 from interplay.data.videos import VideoClip
-from interplay.errors import InterplayError
 from interplay.interactions import Prediction
 from interplay.training.draws import generator
-from interplay.training.model_folder import FolderModel
+from interplay.training.model_folder import FolderModel, check_format
 from interplay.training.running import plain, tuples
 from interplay.video.card import default_card
 from interplay.video.datamodule import VideoData
@@ -86,10 +85,7 @@ class VideoRecogniser(FolderModel, library_name="interplay", tags=["video", "int
         format: int = FORMAT,
     ) -> None:
         super().__init__()
-        if format != FORMAT:
-            raise InterplayError(f"model config: found format {format}, expected {FORMAT}; a newer Interplay wrote it")
-        if system != "agos":
-            raise InterplayError(f"model config: found system {system!r}, expected 'agos'")
+        check_format(format, FORMAT, system, "agos")
         self.classes = tuple(classes)
         self.preparation = ClipPreparation(**tuples(preparation))
         self.proposals, self.test_count = proposals, test_count

@@ -24,6 +24,7 @@ from interplay.scene.schedule import SceneOptimiser, StepSchedule, build_optimis
 from interplay.training.allocation import keep_freed_memory
 from interplay.training.draws import generator
 from interplay.training.folder import RunFolder
+from interplay.training.loss_means import LossMeans
 from interplay.training.model_folder import save_whole
 from interplay.training.recipes import RecipeParser, Section, load_recipe, override_arguments
 from interplay.training.running import claim, fit, plain, released_if_untrained, speaker, summary, tuples
@@ -40,7 +41,7 @@ def average_precision() -> MeanAveragePrecision:
     return MeanAveragePrecision(iou_thresholds=[0.5], max_detection_thresholds=[1, 10, MOST])
 
 
-class DetectorTask(pl.LightningModule):
+class DetectorTask(LossMeans):
     """Sum of the four losses of Faster R-CNN; mAP50 on the evaluated parts.
 
     Args:
@@ -54,8 +55,6 @@ class DetectorTask(pl.LightningModule):
         super().__init__()
         self.detector, self.optimiser_settings, self.data, self.seed = detector, optimiser, data, seed
         self.precision_of = torch.nn.ModuleDict({part: average_precision() for part in data.watched_parts})
-        self._sums: dict[str, Tensor] = {}
-        self._steps = 0
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return build_optimiser(self.detector, self.optimiser_settings, self.data.batch_size)
@@ -67,20 +66,8 @@ class DetectorTask(pl.LightningModule):
     def training_step(self, batch: SceneBatch, batch_idx: int) -> Tensor:
         assert batch.pixels is not None
         draws = generator(self.seed, "regions", self.current_epoch, *batch.ids)
-        losses = self.detector.losses(self.detector.features(batch.pixels), batch.sizes, batch.targets, draws)
-        total = torch.stack(list(losses.values())).sum()
-        for name, value in {"loss": total, **losses}.items():
-            self._sums[name] = self._sums.get(name, total.new_zeros(())) + value.detach()
-        self._steps += 1
-        return total
-
-    def on_train_epoch_start(self) -> None:
-        self._sums, self._steps = {}, 0
-
-    def on_train_epoch_end(self) -> None:
-        if self._steps:
-            self.log_dict({f"train_{name}": value / self._steps for name, value in self._sums.items()}, sync_dist=True)
-        self._sums, self._steps = {}, 0
+        features = self.detector.features(batch.pixels)
+        return self.noted(self.detector.losses(features, batch.sizes, batch.targets, draws))
 
     def validation_step(self, batch: SceneBatch, batch_idx: int, dataloader_idx: int = 0) -> None:
         if not batch.ids or batch.pixels is None:
