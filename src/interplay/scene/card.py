@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from interplay.training.card import model_card
+from interplay.training.card import NOTHING, CardTexts, model_card
 
 if TYPE_CHECKING:
     from interplay.scene.recogniser import SceneRecogniser
@@ -17,23 +16,8 @@ TASKS = {
 }
 
 
-def default_card(
-    recogniser: SceneRecogniser,
-    *,
-    training: str = "",
-    results: Mapping[str, str] | None = None,
-    licence: str = "",
-    limits: str = "",
-) -> str:
-    """:func:`interplay.training.card.model_card` of a scene-graph model.
-
-    Args:
-        recogniser: the model.
-        training: what it was trained on, with which command, seed and commit.
-        results: measured numbers, name → value with its protocol.
-        licence: of the weights, in words.
-        limits: what it must not be used for.
-    """
+def default_card(recogniser: SceneRecogniser, texts: CardTexts = NOTHING) -> str:
+    """:func:`interplay.training.card.model_card` of a scene-graph model."""
     settings, names = recogniser.settings, recogniser.vocabulary
     return model_card(
         recogniser,
@@ -50,8 +34,5 @@ def default_card(
         },
         data=str(recogniser.data.get("name", "")),
         domain=recogniser.domain,
-        training=training,
-        results=results,
-        licence=licence,
-        limits=limits,
+        texts=texts,
     )

@@ -19,6 +19,7 @@ from interplay.scene.recogniser import SceneRecogniser
 from interplay.scene.superpixel import SuperpixelSettings
 from interplay.scene.task import Counted, SceneTask, predicted, truth
 from interplay.training.callbacks import RunRecord
+from interplay.training.card import CardTexts
 from interplay.training.folder import RunFolder
 from interplay.training.model_folder import save_whole
 from interplay.training.places import data_without_places
@@ -114,7 +115,8 @@ def finish(
         DOMAINS.get(recipe["data"]["name"], ""),
         name,
     )
-    recogniser.card = default_card(recogniser, training=history(result, "pictures"), results=results_text(parts))
+    texts = CardTexts(training=history(result, "pictures"), results=results_text(parts))
+    recogniser.card = default_card(recogniser, texts)
     save_whole(recogniser, folder.model)
     folder.write_result(result)
     return result

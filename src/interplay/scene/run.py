@@ -29,7 +29,7 @@ from interplay.scene.superpixel import SuperpixelSettings
 from interplay.scene.task import SceneTask
 from interplay.training.allocation import keep_freed_memory
 from interplay.training.folder import RunFolder
-from interplay.training.recipes import load_recipe, override_arguments
+from interplay.training.recipes import resolved_recipe
 from interplay.training.running import claim, fit, released_if_untrained, section, speaker, tuples
 from interplay.training.settings import TrainingSettings
 from interplay.training.shipped import find_model, shipped_models
@@ -55,9 +55,7 @@ def train_recipe(
     Returns:
         The content of ``result.json``.
     """
-    where = "recipe" if isinstance(recipe, Mapping) else str(recipe)
-    given = dict(recipe) if isinstance(recipe, Mapping) else load_recipe(recipe)
-    resolved = resolve(given, override_arguments(overrides or {}), data, where)
+    resolved = resolved_recipe(resolve, recipe, overrides, data)
     return run_resolved(resolved, out, resume=resume, overwrite=overwrite, quiet=quiet, say=say)
 
 

@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from interplay.training.card import model_card
+from interplay.training.card import NOTHING, CardTexts, model_card
 
 if TYPE_CHECKING:
     from interplay.skeleton.recogniser import SkeletonRecogniser
 
 
-def default_card(
-    recogniser: SkeletonRecogniser,
-    *,
-    training: str = "",
-    results: Mapping[str, str] | None = None,
-    licence: str = "",
-    limits: str = "",
-) -> str:
-    """:func:`interplay.training.card.model_card` of a model of skeletons.
-
-    Args:
-        recogniser: the model.
-        training: what it was trained on, with which command, seed and commit.
-        results: measured numbers, name → value with its protocol.
-        licence: of the weights, in words (research use and the like follow from the training data).
-        limits: what it must not be used for.
-    """
+def default_card(recogniser: SkeletonRecogniser, texts: CardTexts = NOTHING) -> str:
+    """:func:`interplay.training.card.model_card` of a model of skeletons."""
     streams = " + ".join(", ".join(names) for names in recogniser.streams)
     rate = "as recorded" if recogniser.frames_per_second is None else f"{recogniser.frames_per_second:g} per second"
     layout = recogniser.layout
@@ -46,10 +30,7 @@ def default_card(
         },
         data=str(recogniser.data.get("name", "")),
         domain=recogniser.domain,
-        training=training,
-        results=results,
-        licence=licence,
-        limits=limits,
+        texts=texts,
     )
 
 

@@ -20,6 +20,7 @@ from interplay.skeleton.datamodule import SkeletonData
 from interplay.skeleton.recogniser import SkeletonRecogniser, average
 from interplay.skeleton.task import SkeletonTask
 from interplay.training.callbacks import RunRecord
+from interplay.training.card import CardTexts
 from interplay.training.folder import RunFolder
 from interplay.training.model_folder import save_whole
 from interplay.training.places import data_without_places
@@ -61,7 +62,8 @@ def finish(
     counts = {part: len(rows) for part, rows in module.parts.items()}
     result = summary(f"megcn-{recipe['data']['name']}", recipe, last, record, counts)
     recogniser = recogniser_of(network.cpu(), recipe, module, scores)
-    recogniser.card = default_card(recogniser, training=history(result, "clips"), results=_results_text(result))
+    texts = CardTexts(training=history(result, "clips"), results=_results_text(result))
+    recogniser.card = default_card(recogniser, texts)
     save_whole(recogniser, folder.model)
     folder.write_result(result)
     return result

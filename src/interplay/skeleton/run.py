@@ -20,7 +20,7 @@ from interplay.skeleton.task import SkeletonTask
 from interplay.training.allocation import keep_freed_memory
 from interplay.training.callbacks import EpochSchedule
 from interplay.training.folder import RunFolder
-from interplay.training.recipes import load_recipe, nearest, override_arguments
+from interplay.training.recipes import nearest, resolved_recipe
 from interplay.training.running import claim, fit, released_if_untrained, speaker, tuples
 from interplay.training.settings import OptimiserSettings, TrainingSettings
 from interplay.training.trainer import build_trainer, quiet_lightning, world_size
@@ -58,9 +58,7 @@ def train_recipe(
     Raises:
         InterplayError: a recipe, data set or folder that cannot be used; a loss that is not finite.
     """
-    where = "recipe" if isinstance(recipe, Mapping) else str(recipe)
-    given = dict(recipe) if isinstance(recipe, Mapping) else load_recipe(recipe)
-    resolved = resolve(given, override_arguments(overrides or {}), data, where)
+    resolved = resolved_recipe(resolve, recipe, overrides, data)
     return run_resolved(resolved, out, resume=resume, overwrite=overwrite, quiet=quiet, say=say)
 
 

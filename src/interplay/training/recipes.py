@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -70,6 +70,18 @@ def load_recipe(name: str | Path) -> dict[str, Any]:
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in flat(value)):
         raise InterplayError(f"{where}: found {type(value).__name__}, expected sections with keys (data, model, …)")
     return value
+
+
+def resolved_recipe(
+    resolve: Callable[[Mapping[str, Any], Sequence[str], str | None, str], dict[str, Any]],
+    recipe: str | Path | Mapping[str, Any],
+    overrides: Mapping[str, Any] | None,
+    data: str | None,
+) -> dict[str, Any]:
+    """A recipe by name, path or as it is, with changed keys, through the ``resolve`` of its system."""
+    where = "recipe" if isinstance(recipe, Mapping) else str(recipe)
+    given = dict(recipe) if isinstance(recipe, Mapping) else load_recipe(recipe)
+    return resolve(given, override_arguments(overrides or {}), data, where)
 
 
 def nearest(word: str, known: Collection[str]) -> str:

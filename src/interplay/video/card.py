@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from interplay.training.card import model_card
+from interplay.training.card import NOTHING, CardTexts, model_card
 
 if TYPE_CHECKING:
     from interplay.video.recogniser import VideoRecogniser
@@ -17,23 +16,8 @@ GRAPHS = {
 }
 
 
-def default_card(
-    recogniser: VideoRecogniser,
-    *,
-    training: str = "",
-    results: Mapping[str, str] | None = None,
-    licence: str = "",
-    limits: str = "",
-) -> str:
-    """:func:`interplay.training.card.model_card` of a video model.
-
-    Args:
-        recogniser: the model.
-        training: what it was trained on, with which command, seed and commit.
-        results: measured numbers, name → value with its protocol.
-        licence: of the weights, in words.
-        limits: what it must not be used for.
-    """
+def default_card(recogniser: VideoRecogniser, texts: CardTexts = NOTHING) -> str:
+    """:func:`interplay.training.card.model_card` of a video model."""
     network, preparation = recogniser.network, recogniser.preparation
     graph = network.model.graph
     return model_card(
@@ -52,8 +36,5 @@ def default_card(
         },
         data=str(recogniser.data.get("name", "")),
         domain=recogniser.domain,
-        training=training,
-        results=results,
-        licence=licence,
-        limits=limits,
+        texts=texts,
     )

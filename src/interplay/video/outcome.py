@@ -17,6 +17,7 @@ from interplay.errors import InterplayError
 from interplay.evaluation.classification import as_json, metrics
 from interplay.evaluation.scores import Scores
 from interplay.training.callbacks import RunRecord
+from interplay.training.card import CardTexts
 from interplay.training.folder import RunFolder
 from interplay.training.model_folder import save_whole
 from interplay.training.places import data_without_places
@@ -218,7 +219,8 @@ def finish(
         frequent,
         durations(data),
     )
-    recogniser.card = default_card(recogniser, training=told_of_training(result), results=_results_text(result))
+    texts = CardTexts(training=told_of_training(result), results=_results_text(result))
+    recogniser.card = default_card(recogniser, texts)
     save_whole(recogniser, folder.model)
     folder.write_result(result)
     return result

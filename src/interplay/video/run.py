@@ -22,7 +22,7 @@ from interplay.errors import InterplayError
 from interplay.training.allocation import keep_freed_memory
 from interplay.training.draws import generator
 from interplay.training.folder import RunFolder, is_first_process
-from interplay.training.recipes import load_recipe, override_arguments
+from interplay.training.recipes import load_recipe, resolved_recipe
 from interplay.training.running import Say, claim, fit, plain, released_if_untrained, section, speaker
 from interplay.training.trainer import build_trainer, meet, quiet_lightning, world_size
 from interplay.training.writing import clear_write_errors
@@ -76,9 +76,7 @@ def train_recipe(
     Returns:
         The content of ``result.json``; nothing where stages are left to run.
     """
-    where = "recipe" if isinstance(recipe, Mapping) else str(recipe)
-    given = dict(recipe) if isinstance(recipe, Mapping) else load_recipe(recipe)
-    resolved = resolve(given, override_arguments(overrides or {}), data, where)
+    resolved = resolved_recipe(resolve, recipe, overrides, data)
     return run_resolved(resolved, out, stage=stage, resume=resume, overwrite=overwrite, quiet=quiet, say=say)
 
 

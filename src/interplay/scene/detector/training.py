@@ -26,7 +26,7 @@ from interplay.training.draws import generator
 from interplay.training.folder import RunFolder
 from interplay.training.loss_means import LossMeans
 from interplay.training.model_folder import save_whole
-from interplay.training.recipes import RecipeParser, Section, load_recipe, override_arguments
+from interplay.training.recipes import RecipeParser, Section, resolved_recipe
 from interplay.training.running import claim, fit, plain, released_if_untrained, speaker, summary, tuples
 from interplay.training.settings import TrainingSettings
 from interplay.training.trainer import build_trainer, quiet_lightning, world_size
@@ -142,9 +142,7 @@ def train_recipe(
     recipe: str | Path | Mapping[str, Any], out: str | Path, *, overrides: Mapping[str, Any] | None = None, **how: Any
 ) -> dict[str, Any]:
     """Train a detector; arguments and errors as :func:`interplay.scene.run.train_recipe`."""
-    where = "recipe" if isinstance(recipe, Mapping) else str(recipe)
-    given = dict(recipe) if isinstance(recipe, Mapping) else load_recipe(recipe)
-    return run_resolved(resolve(given, override_arguments(overrides or {}), None, where), out, **how)
+    return run_resolved(resolved_recipe(resolve, recipe, overrides, None), out, **how)
 
 
 def run_resolved(
