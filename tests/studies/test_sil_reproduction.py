@@ -209,6 +209,20 @@ def test_published_numbers_alone_make_a_table() -> None:
     )
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_the_whole_of_table_1(tmp_path: Path) -> None:
+    tiny = [one for one in TINY if not one.startswith("--head.")]  # every head has options of its own
+    found = reproduce_scenes("sil.table1", tmp_path, overrides=tiny, resamples=20, quiet=True, say=lambda line: None)
+    rows = [row.name for row in STUDIES["table1"].rows]
+    assert len(rows) == 15
+    assert set(found.cells) == {(row, task) for row in rows for task in ("predcls", "sgcls", "sggen")}
+    for key, cell in found.cells.items():
+        for name in ("R@20", "mR@20"):
+            assert 0 <= cell.figures[name].mean <= 1, key
+    assert "not run" not in found.markdown()
+
+
 def test_a_table_on_the_simulator(tmp_path: Path) -> None:
     lines: list[str] = []
 
