@@ -98,6 +98,7 @@ class Cell(nn.Module):
         batch = len(state.nodes)
         groups = self.groups(choices)
         totals: list[Tensor | None] = [None] * (self.supernodes + 1)
+        ours = [False] * (self.supernodes + 1)  # sums that no operation has kept for its gradient
         states = {0: state}
         for edge, (source, target) in enumerate(self.superedges):
             if source not in states:
@@ -112,10 +113,13 @@ class Cell(nn.Module):
                 total = totals[target]
                 if whole:
                     totals[target] = made if total is None else total + made
-                else:
-                    if total is None:
-                        total = made.new_zeros(state.nodes.shape)
-                    totals[target] = total.index_add(0, rows, made.to(total.dtype))
+                    ours[target] = total is not None
+                    continue
+                if total is None:
+                    total, ours[target] = made.new_zeros(state.nodes.shape), True
+                # In place, as a new sum per group costs as much as the smaller operations.
+                add = total.index_add_ if ours[target] else total.index_add
+                totals[target], ours[target] = add(0, rows, made.to(total.dtype)), True
         parts = [self._sum(totals[target], state.nodes) for target in range(1, self.supernodes + 1)]
         return torch.cat(parts, dim=-1)
 
