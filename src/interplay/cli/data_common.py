@@ -5,28 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from interplay.errors import InterplayError
 
+if TYPE_CHECKING:
+    from interplay.data.scene_summary import Published
+
 Table = Callable[[str, Sequence[str], Sequence[Sequence[object]]], None]
-
-
-class Published(Protocol):
-    """A figure beside the published one."""
-
-    @property
-    def what(self) -> str: ...
-    @property
-    def found(self) -> object: ...
-    @property
-    def published(self) -> object: ...
-    @property
-    def source(self) -> str: ...
-    @property
-    def agrees(self) -> bool: ...
-    @property
-    def why(self) -> str: ...
 
 
 def print_published(published: Sequence[Published], what: str, table: Table) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -32,9 +31,7 @@ def heading(cells: Sequence[str]) -> list[str]:
 
 def percent(value: Spread) -> str:
     """``95.0 ± 0.4``, or the mean alone of one seed."""
-    if math.isnan(value.deviation):
-        return f"{100 * value.mean:.1f}"
-    return f"{100 * value.mean:.1f} ± {100 * value.deviation:.1f}"
+    return value.percent().removesuffix(" %")
 
 
 def change(one: Change) -> str:
